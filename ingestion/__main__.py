@@ -1,0 +1,36 @@
+"""`python -m ingestion [stream …]`: sync all streams, or those named `source.name`, without Dagster."""
+
+from __future__ import annotations
+
+import sys
+
+from ingestion.lake import LakeError
+from ingestion.payload import SourceError
+from ingestion.settings import MissingSetting, read_settings
+from ingestion.streams import STREAMS, stream_named
+from ingestion.sync import sync
+from ingestion.warehouses.base import WarehouseError
+
+
+def main(names: list[str]) -> int:
+    failed = 0
+    try:
+        streams = [stream_named(name) for name in names] or list(STREAMS)
+        settings = read_settings()
+        settings.require(stream.source for stream in streams)
+    except (KeyError, MissingSetting) as error:
+        sys.stderr.write(f"{error.args[0]}\n")
+        return 2
+    for stream in streams:
+        try:
+            result = sync(stream, settings)
+        except (SourceError, WarehouseError, LakeError) as error:
+            failed += 1
+            sys.stderr.write(f"{error}\n")
+            continue
+        sys.stdout.write(f"{stream!s:32} {result.rows:>9,} new  {result.seconds:6.2f} s\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,148 @@
+"""Immutable Parquet batches: the evidence. The warehouse can be rebuilt from here alone.
+
+A batch is one file `<lake>/<source>/<stream>/<finished>-<batch id>.parquet`, written under a temporary name and renamed,
+so a reader sees all of it or none. Its manifest is in the file's own metadata under `tieout`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from ingestion.streams import Stream
+
+_METADATA_KEY = b"tieout"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was read, when, and from where to where. Instants are UTC, `byte_count` is the size in memory."""
+
+    batch_id: str
+    source: str
+    stream: str
+    cursor_from: str | None
+    cursor_to: str | None
+    row_count: int
+    byte_count: int
+    content_hash: str
+    api_version: str
+    started_at: datetime
+    finished_at: datetime
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), default=datetime.isoformat, sort_keys=True).encode()
+
+    @staticmethod
+    def from_json(text: bytes) -> Manifest:
+        fields = json.loads(text)
+        for name in ("started_at", "finished_at"):
+            fields[name] = datetime.fromisoformat(fields[name])
+        return Manifest(**fields)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that is in the lake: its manifest and where its file is."""
+
+    manifest: Manifest
+    path: str
+
+
+class LakeError(Exception):
+    """A file of the lake can't be read or written. Names the file and the remedy."""
+
+
+class Lake:
+    """The batches under one directory."""
+
+    def __init__(self, root: Path, filesystem: pafs.FileSystem | None = None) -> None:
+        self.root = root
+        self._fs = filesystem or pafs.LocalFileSystem()
+
+    def folder(self, stream: Stream) -> str:
+        return f"{self.root}/{stream.source}/{stream.name}"
+
+    def write(
+        self,
+        stream: Stream,
+        table: pa.Table,
+        *,
+        cursor_from: str | None,
+        cursor_to: str | None,
+        api_version: str,
+        started_at: datetime,
+        finished_at: datetime,
+    ) -> Batch:
+        """Write one batch and return it. Its id follows from stream, cursors and content: the same read, the same id."""
+        content_hash = _content_hash(table)
+        identity = json.dumps([str(stream), cursor_from, cursor_to, content_hash])
+        manifest = Manifest(
+            batch_id=hashlib.sha256(identity.encode()).hexdigest()[:32],
+            source=stream.source,
+            stream=stream.name,
+            cursor_from=cursor_from,
+            cursor_to=cursor_to,
+            row_count=table.num_rows,
+            byte_count=table.nbytes,
+            content_hash=content_hash,
+            api_version=api_version,
+            started_at=started_at,
+            finished_at=finished_at,
+        )
+        landed = table.append_column("batch_id", pa.array([manifest.batch_id] * table.num_rows, pa.string()))
+        landed = landed.append_column(
+            "read_at", pa.array([finished_at] * table.num_rows, pa.timestamp("us", tz="UTC"))
+        ).replace_schema_metadata({_METADATA_KEY: manifest.to_json()})
+
+        folder = self.folder(stream)
+        name = f"{finished_at:%Y%m%dT%H%M%S%fZ}-{manifest.batch_id}.parquet"
+        self._fs.create_dir(folder, recursive=True)
+        temporary, path = f"{folder}/.{name}.part", f"{folder}/{name}"
+        pq.write_table(landed, temporary, filesystem=self._fs, compression="zstd")
+        self._fs.move(temporary, path)
+        return Batch(manifest, path)
+
+    def batches(self, stream: Stream) -> Iterator[Batch]:
+        """Every batch of a stream, oldest first. A file cut short by a crash has a temporary name and is not one."""
+        selector = pafs.FileSelector(self.folder(stream), allow_not_found=True)
+        for info in sorted(self._fs.get_file_info(selector), key=lambda info: str(info.base_name)):
+            if info.base_name.endswith(".parquet") and not info.base_name.startswith("."):
+                yield Batch(self._manifest(info.path), info.path)
+
+    def _manifest(self, path: str) -> Manifest:
+        try:
+            metadata = pq.read_schema(path, filesystem=self._fs).metadata or {}
+            return Manifest.from_json(metadata[_METADATA_KEY])
+        except (pa.ArrowInvalid, KeyError) as error:
+            raise LakeError(
+                f"{path} is not a batch of the lake ({error}): move it away; what it held is read again."
+            ) from error
+
+
+def _content_hash(table: pa.Table) -> str:
+    """SHA-256 over the Arrow IPC stream of the table in one chunk: equal content, equal hash."""
+    digest = hashlib.sha256()
+
+    class Sink:
+        closed = False
+
+        def write(self, data: bytes) -> int:
+            digest.update(data)
+            return len(data)
+
+        def flush(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    with pa.ipc.new_stream(pa.PythonFile(Sink(), mode="w"), table.schema.remove_metadata()) as writer:
+        writer.write_table(table.combine_chunks().replace_schema_metadata(None))
+    return digest.hexdigest()

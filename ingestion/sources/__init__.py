@@ -1,0 +1,1 @@
+"""How each system is read, and nothing else."""

@@ -1,0 +1,292 @@
+"""Orb, through httpx (https://docs.withorb.com/api-reference), API 1.0.
+
+Orb has no "updated since". Lists are read whole and only new versions land; ledger, usage and volume have a time filter and
+are read from the cursor less the stream's look-back. Invoices are asked for in every status: the default list leaves drafts
+and voided ones out. A usage day or volume hour of zero is an absence: it lands only where something stood before.
+The cursor is an ISO 8601 instant of the newest object read (`audit`: the newest batch of usage events looked at).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import msgspec
+import stamina
+
+from ingestion.payload import Page, Row, SourceError, exact, head
+from ingestion.settings import Settings
+from ingestion.streams import Stream
+
+_PAGE = 100
+_LEDGER_PAGE = 1000
+_IDS_PER_SEARCH = 500
+_AUDIT_ONE_IN = 100
+_INVOICE_STATUSES = ("draft", "issued", "paid", "synced", "void")
+
+AuditBatches = Callable[[str | None], Iterator[tuple[str, Sequence[str]]]]
+"""(batch id, event ids) of the usage events that landed since a batch."""
+
+
+class _Pagination(msgspec.Struct):
+    has_more: bool
+    next_cursor: str | None
+
+
+class _Page(msgspec.Struct):
+    data: list[msgspec.Raw]
+    pagination_metadata: _Pagination
+
+
+class _Parent(msgspec.Struct):
+    id: str
+    created_at: datetime
+    start_date: datetime | None = None
+
+
+class _Stamped(msgspec.Struct):
+    created_at: datetime
+
+
+class _Metric(msgspec.Struct):
+    id: str
+
+
+class _MetricUsage(msgspec.Struct):
+    billable_metric: msgspec.Raw
+    usage: list[msgspec.Raw]
+
+
+class _Usage(msgspec.Struct):
+    data: list[_MetricUsage]
+
+
+class _Counted(msgspec.Struct):
+    """A usage day (`quantity`) or a volume hour (`count`), numbers read only to tell whether they are zero."""
+
+    timeframe_start: datetime
+    quantity: msgspec.Raw = msgspec.Raw(b"0")
+    count: msgspec.Raw = msgspec.Raw(b"0")
+
+    @property
+    def is_zero(self) -> bool:
+        return not any(digit in b"123456789" for digit in bytes(self.quantity) + bytes(self.count))
+
+
+@dataclass(frozen=True)
+class OrbSource:
+    """See `Source`. `audit_batches` hands over the usage events whose sample the `events` stream looks up."""
+
+    client: httpx.Client
+    audit_batches: AuditBatches
+    now: Callable[[], datetime]
+    api_version: str = "1.0"
+
+    @staticmethod
+    def connect(settings: Settings, audit_batches: AuditBatches, now: Callable[[], datetime]) -> OrbSource:
+        settings.require(["orb"])
+        assert settings.orb_api_key is not None
+        client = httpx.Client(
+            base_url=settings.orb_api_base,
+            headers={"Authorization": f"Bearer {settings.orb_api_key.reveal()}"},
+            timeout=30.0,
+        )
+        return OrbSource(client, audit_batches, now)
+
+    def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
+        since = datetime.fromisoformat(cursor) - stream.lookback if cursor and stream.reads != "audit" else None
+        match stream.reads:
+            case "sweep":
+                return self._sweep(stream)
+            case "customer":
+                return self._per_customer(stream, {"include_all_blocks": "true", "limit": _PAGE}, since)
+            case "ledger":
+                return self._per_customer(stream, {"limit": _LEDGER_PAGE, **_from("created_at[gte]", since)}, since)
+            case "usage":
+                return self._usage(stream, since)
+            case "volume":
+                return self._volume(stream, since)
+            case "audit":
+                return self._audit(stream, cursor)
+        raise SourceError(f"{stream}: there is no rule {stream.reads!r} for Orb; see ingestion/streams.py.")
+
+    def _sweep(self, stream: Stream) -> Iterator[Page]:
+        params: dict[str, Any] = {"limit": _PAGE}
+        if stream.endpoint == "/invoices":
+            params["status[]"] = list(_INVOICE_STATUSES)
+        for raws in self._list(stream, stream.endpoint, params):
+            yield Page(tuple(_row(stream, raw, "sweep") for raw in raws))
+        yield Page(cursor=_iso(self.now()))
+
+    def _per_customer(self, stream: Stream, params: Mapping[str, Any], since: datetime | None) -> Iterator[Page]:
+        newest = since
+        for customer in self._parents(stream, "/customers"):
+            for raws in self._list(stream, stream.endpoint.format(id=customer.id), params):
+                rows = tuple(_row(stream, raw, "sweep" if since else "backfill", customer.id) for raw in raws)
+                yield Page(rows)
+                if stream.reads == "ledger":
+                    stamps = [_decode(stream, raw, _Stamped).created_at for raw in raws]
+                    newest = max([*stamps, *([newest] if newest else [])], default=None)
+        yield Page(cursor=_iso(newest or self.now()))
+
+    def _usage(self, stream: Stream, since: datetime | None) -> Iterator[Page]:
+        end = _midnight(self.now()) + timedelta(days=1)
+        for subscription in self._parents(stream, "/subscriptions"):
+            start = _midnight(max(since, subscription.start_date or since) if since else _started(stream, subscription))
+            if start >= end:
+                continue
+            query = {"granularity": "day", "timeframe_start": _iso(start), "timeframe_end": _iso(end)}
+            answer = self._request(stream, "GET", stream.endpoint.format(id=subscription.id), params=query)
+            rows = []
+            for metric in _decode(stream, answer, _Usage).data:
+                metric_id = _decode(stream, metric.billable_metric, _Metric).id
+                for day in metric.usage:
+                    counted = _decode(stream, day, _Counted)
+                    payload = b'{"subscription_id":%s,"billable_metric":%s,"usage":%s}' % (
+                        msgspec.json.encode(subscription.id),
+                        bytes(metric.billable_metric),
+                        bytes(day),
+                    )
+                    rows.append(
+                        Row(
+                            f"{subscription.id}/{metric_id}/{counted.timeframe_start:%Y-%m-%d}",
+                            exact(payload),
+                            "sweep" if since else "backfill",
+                            parent_id=subscription.id,
+                            source_at=counted.timeframe_start,
+                            is_deleted=counted.is_zero,
+                        )
+                    )
+            yield Page(tuple(rows))
+        yield Page(cursor=_iso(end))
+
+    def _volume(self, stream: Stream, since: datetime | None) -> Iterator[Page]:
+        end = _midnight(self.now()) + timedelta(days=1)
+        if since is None:
+            starts = [_started(stream, subscription) for subscription in self._parents(stream, "/subscriptions")]
+            since = min(starts, default=end - stream.lookback)
+        query = {"limit": _PAGE, "timeframe_start": _iso(_midnight(since)), "timeframe_end": _iso(end)}
+        for raws in self._list(stream, stream.endpoint, query):
+            rows = []
+            for raw in raws:
+                hour = _decode(stream, raw, _Counted)
+                rows.append(
+                    Row(
+                        _iso(hour.timeframe_start),
+                        exact(bytes(raw)),
+                        "sweep",
+                        source_at=hour.timeframe_start,
+                        is_deleted=hour.is_zero,
+                    )
+                )
+            yield Page(tuple(rows))
+        yield Page(cursor=_iso(end))
+
+    def _audit(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
+        """Look up the sampled events of each batch of usage events; what Orb does not return, it does not have."""
+        for batch_id, event_ids in self.audit_batches(cursor):
+            sample = [event_id for event_id in event_ids if _is_sampled(event_id)]
+            for start in range(0, len(sample), _IDS_PER_SEARCH):
+                body = {"event_ids": sample[start : start + _IDS_PER_SEARCH]}
+                answer = self._request(stream, "POST", stream.endpoint, json=body)
+                yield Page(tuple(_row(stream, raw, "sweep") for raw in _decode(stream, answer, _Found).data))
+            yield Page(cursor=batch_id)
+
+    def _parents(self, stream: Stream, path: str) -> Iterator[_Parent]:
+        for raws in self._list(stream, path, {"limit": _PAGE}):
+            for raw in raws:
+                yield _decode(stream, raw, _Parent)
+
+    def _list(self, stream: Stream, path: str, params: Mapping[str, Any]) -> Iterator[list[msgspec.Raw]]:
+        """Pages of a list, to the end (https://docs.withorb.com/api-reference/pagination)."""
+        query = dict(params)
+        while True:
+            page = _decode(stream, self._request(stream, "GET", path, params=query), _Page)
+            yield page.data
+            if not page.pagination_metadata.has_more:
+                return
+            if page.pagination_metadata.next_cursor in (None, query.get("cursor")):
+                raise SourceError(
+                    f"{stream}: Orb said has_more of {path} without a new next_cursor; reading on would skip objects. "
+                    "Run again; nothing was lost, the cursor has not moved."
+                )
+            query["cursor"] = page.pagination_metadata.next_cursor
+
+    def _request(self, stream: Stream, method: str, path: str, **request: Any) -> bytes:
+        try:
+            return self._answer(method, path, **request)
+        except httpx.HTTPStatusError as error:
+            status = error.response.status_code
+            remedy = {
+                401: "check ORB_API_KEY.",
+                403: "give the key read permission for this resource.",
+            }.get(status, "run again: the cursor has not moved.")
+            raise SourceError(
+                f"{stream}: Orb answered {status} to {method} {path}: {error.response.text[:200]!r}; {remedy}"
+            ) from error
+        except httpx.HTTPError as error:
+            raise SourceError(
+                f"{stream}: Orb did not answer {method} {path} ({error!r}); run again: the cursor has not moved."
+            ) from error
+
+    @stamina.retry(on=lambda error: _backoff(error), attempts=8, timeout=120.0)
+    def _answer(self, method: str, path: str, **request: Any) -> bytes:
+        response = self.client.request(method, path, **request)
+        response.raise_for_status()
+        return response.content
+
+
+class _Found(msgspec.Struct):
+    data: list[msgspec.Raw]
+
+
+def _backoff(error: Exception) -> bool | float:
+    """Retry what may pass: lost connections, 5xx, and 429 after as long as `Retry-After` asks, a minute at most."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return isinstance(error, httpx.TransportError)
+    if error.response.status_code != 429:
+        return error.response.status_code >= 500
+    asked = error.response.headers.get("Retry-After")
+    if asked is None:
+        return True
+    seconds = float(asked) if asked.isdigit() else (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), 60.0)
+
+
+def _is_sampled(event_id: str) -> bool:
+    return int.from_bytes(hashlib.md5(event_id.encode(), usedforsecurity=False).digest()[:8]) % _AUDIT_ONE_IN == 0
+
+
+def _row(stream: Stream, raw: msgspec.Raw, origin: str, parent_id: str | None = None) -> Row:
+    return Row(head(stream, raw).id, exact(bytes(raw)), origin, parent_id=parent_id)
+
+
+def _started(stream: Stream, subscription: _Parent) -> datetime:
+    return subscription.start_date or subscription.created_at
+
+
+def _midnight(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat()
+
+
+def _from(name: str, since: datetime | None) -> dict[str, str]:
+    return {} if since is None else {name: _iso(since)}
+
+
+def _decode(stream: Stream, raw: bytes | msgspec.Raw, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.MsgspecError as error:
+        raise SourceError(
+            f"{stream}: Orb's answer is not what the API document says ({error}): {bytes(raw)[:120]!r}. "
+            "Run again; if it stays so, compare with Orb's API document."
+        ) from error

@@ -1,0 +1,337 @@
+"""What is read: one frozen `Stream` an endpoint, table or file family. Adding one is a line here and its `stg_` model.
+
+`reads` names the rule by which a later run finds what changed; the rules are implemented, and their traps told, in
+`ingestion/sources/<source>.py`:
+
+stripe  changes    list what was created since the cursor, re-fetch what `change_events` say was changed or deleted
+        created    list what was created since the cursor less `lookback` (the object has no events)
+        lines      the line items of the invoices that `changes` would read
+        payouts    the transactions of every automatic payout created since the cursor less `lookback`
+orb     sweep      list all; only new versions land (Orb has no "updated since")
+        customer   the same, one list a customer;  `ledger`: newest first, since the cursor less `lookback`
+        usage      usage a day, subscription and metric, since the cursor less `lookback`;  `volume`: events an hour
+        audit      events looked up by id, for a fixed sample of the product's own usage events
+app     snapshot   the whole table, one consistent read; rows that are gone become deletions
+        horizon    rows of the transactions that ended since the cursor, never past the snapshot's xmin horizon
+bank    files      every line of every statement file
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One thing to read. `endpoint`: API path, table or file pattern; `key`: the field that identifies an object."""
+
+    source: str
+    name: str
+    endpoint: str
+    reads: str
+    description: str
+    key: str = "id"
+    change_events: tuple[str, ...] = ()
+    lookback: timedelta = timedelta()
+    freshness: timedelta = timedelta(hours=3)
+    after: tuple[str, ...] = field(default=())
+
+    @property
+    def asset_key(self) -> tuple[str, str]:
+        """Dagster asset key, dbt source and raw table: the same two words."""
+        return (f"raw_{self.source}", self.name)
+
+    @property
+    def is_typed(self) -> bool:
+        """High-volume tables land column by column; everything else lands as objects in the raw envelope."""
+        return self.reads == "horizon"
+
+    def __str__(self) -> str:
+        return f"{self.source}.{self.name}"
+
+
+def _created_updated_deleted(prefix: str) -> tuple[str, ...]:
+    return (f"{prefix}.created", f"{prefix}.updated", f"{prefix}.deleted")
+
+
+_INVOICE_EVENTS = (
+    "invoice.created",
+    "invoice.deleted",
+    "invoice.finalization_failed",
+    "invoice.finalized",
+    "invoice.marked_uncollectible",
+    "invoice.overdue",
+    "invoice.overpaid",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.payment_succeeded",
+    "invoice.sent",
+    "invoice.updated",
+    "invoice.voided",
+)
+
+_STRIPE = (
+    Stream(
+        "stripe",
+        "customers",
+        "/v1/customers",
+        "changes",
+        "Customers of the Stripe account.",
+        change_events=_created_updated_deleted("customer"),
+    ),
+    Stream(
+        "stripe",
+        "products",
+        "/v1/products",
+        "changes",
+        "Products that Stripe prices belong to.",
+        change_events=_created_updated_deleted("product"),
+    ),
+    Stream(
+        "stripe",
+        "prices",
+        "/v1/prices",
+        "changes",
+        "Stripe prices.",
+        change_events=_created_updated_deleted("price"),
+    ),
+    Stream(
+        "stripe",
+        "subscriptions",
+        "/v1/subscriptions",
+        "changes",
+        "Subscriptions of every status.",
+        change_events=(
+            *_created_updated_deleted("customer.subscription"),
+            "customer.subscription.paused",
+            "customer.subscription.resumed",
+            "customer.subscription.pending_update_applied",
+            "customer.subscription.pending_update_expired",
+        ),
+    ),
+    Stream(
+        "stripe",
+        "invoices",
+        "/v1/invoices",
+        "changes",
+        "Invoices; their lines are a stream of their own.",
+        change_events=_INVOICE_EVENTS,
+    ),
+    Stream(
+        "stripe",
+        "invoice_lines",
+        "/v1/invoices",
+        "lines",
+        "Line items of invoices, all of them: an invoice embeds ten at most.",
+        change_events=_INVOICE_EVENTS,
+    ),
+    Stream(
+        "stripe",
+        "invoice_payments",
+        "/v1/invoice_payments",
+        "changes",
+        "Which payment paid how much of which invoice (since API 2025-03-31 an invoice has many).",
+        change_events=("invoice_payment.paid",),
+    ),
+    Stream(
+        "stripe",
+        "invoice_items",
+        "/v1/invoiceitems",
+        "changes",
+        "Items added to an invoice by hand or pending for the next one.",
+        change_events=("invoiceitem.created", "invoiceitem.deleted"),
+    ),
+    Stream(
+        "stripe",
+        "credit_notes",
+        "/v1/credit_notes",
+        "changes",
+        "Credit notes against invoices.",
+        change_events=("credit_note.created", "credit_note.updated", "credit_note.voided"),
+    ),
+    Stream(
+        "stripe",
+        "charges",
+        "/v1/charges",
+        "changes",
+        "Charges: one attempt to move money from a customer.",
+        change_events=(
+            "charge.captured",
+            "charge.expired",
+            "charge.failed",
+            "charge.pending",
+            "charge.refunded",
+            "charge.succeeded",
+            "charge.updated",
+        ),
+    ),
+    Stream(
+        "stripe",
+        "payment_intents",
+        "/v1/payment_intents",
+        "changes",
+        "Payment intents: one debt being collected, over one or more charges.",
+        change_events=(
+            "payment_intent.amount_capturable_updated",
+            "payment_intent.canceled",
+            "payment_intent.created",
+            "payment_intent.partially_funded",
+            "payment_intent.payment_failed",
+            "payment_intent.processing",
+            "payment_intent.requires_action",
+            "payment_intent.succeeded",
+        ),
+    ),
+    Stream(
+        "stripe",
+        "refunds",
+        "/v1/refunds",
+        "changes",
+        "Refunds of charges.",
+        change_events=("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
+    ),
+    Stream(
+        "stripe",
+        "disputes",
+        "/v1/disputes",
+        "changes",
+        "Disputes; their balance transactions hang off the dispute, not the charge.",
+        change_events=(
+            "charge.dispute.closed",
+            "charge.dispute.created",
+            "charge.dispute.funds_reinstated",
+            "charge.dispute.funds_withdrawn",
+            "charge.dispute.updated",
+        ),
+    ),
+    Stream(
+        "stripe",
+        "balance_transactions",
+        "/v1/balance_transactions",
+        "created",
+        "Every movement of the Stripe balance; pending ones become available within days.",
+        lookback=timedelta(days=10),
+    ),
+    Stream(
+        "stripe",
+        "payouts",
+        "/v1/payouts",
+        "changes",
+        "Payouts to the bank.",
+        change_events=(
+            "payout.canceled",
+            "payout.created",
+            "payout.failed",
+            "payout.paid",
+            "payout.reconciliation_completed",
+            "payout.updated",
+        ),
+    ),
+    Stream(
+        "stripe",
+        "payout_transactions",
+        "/v1/payouts",
+        "payouts",
+        "Which balance transactions a payout is made of: known only by listing per automatic payout.",
+        lookback=timedelta(days=14),
+    ),
+    Stream(
+        "stripe",
+        "events",
+        "/v1/events",
+        "created",
+        "Stripe's change feed, of which Stripe keeps 30 days.",
+    ),
+)
+
+_ORB = (
+    Stream("orb", "customers", "/customers", "sweep", "Customers as Orb bills them."),
+    Stream("orb", "plans", "/plans", "sweep", "Plans with their prices."),
+    Stream("orb", "prices", "/prices", "sweep", "Prices: model, tiers, metric, item."),
+    Stream("orb", "items", "/items", "sweep", "Items: what an invoice line is for."),
+    Stream("orb", "metrics", "/metrics", "sweep", "Billable metrics."),
+    Stream("orb", "subscriptions", "/subscriptions", "sweep", "Subscriptions with their price intervals."),
+    Stream("orb", "invoices", "/invoices", "sweep", "Invoices of every status, drafts too, with their line items."),
+    Stream("orb", "credit_notes", "/credit_notes", "sweep", "Credit notes against Orb invoices."),
+    Stream(
+        "orb",
+        "credit_ledger",
+        "/customers/{id}/credits/ledger",
+        "ledger",
+        "Credit ledger entries, in sequence per customer.",
+        lookback=timedelta(days=2),
+    ),
+    Stream("orb", "credit_blocks", "/customers/{id}/credits", "customer", "Credit blocks, spent and expired ones too."),
+    Stream(
+        "orb",
+        "subscription_usage",
+        "/subscriptions/{id}/usage",
+        "usage",
+        "Usage that Orb metered: a quantity per subscription, metric and UTC day.",
+        key="day",
+        lookback=timedelta(days=35),
+    ),
+    Stream(
+        "orb",
+        "event_volume",
+        "/events/volume",
+        "volume",
+        "How many events Orb ingested, per hour of event time, over the whole account.",
+        key="timeframe_start",
+        lookback=timedelta(days=35),
+    ),
+    Stream(
+        "orb",
+        "events",
+        "/events/search",
+        "audit",
+        "Events as Orb has them, for a fixed one-percent sample of the product's usage events.",
+        after=("app.usage_events",),
+    ),
+    Stream("orb", "backfills", "/events/backfills", "sweep", "Backfills of events, reverted ones too."),
+)
+
+_APP = (
+    Stream("app", "customers", "customers", "snapshot", "The product's customers: the identity the rest maps to."),
+    Stream(
+        "app",
+        "usage_events",
+        "usage_events",
+        "horizon",
+        "One row per inference request, as the product recorded it.",
+        key="event_id",
+        freshness=timedelta(hours=2),
+    ),
+    Stream("app", "price_book", "price_book", "snapshot", "What each product costs, by currency and date."),
+    Stream("app", "contracts", "contracts", "snapshot", "Commitments, discounts, taxes and custom prices."),
+    Stream(
+        "app",
+        "wallet_transactions",
+        "wallet_transactions",
+        "horizon",
+        "What the product's own wallet did: top-ups, grants, usage, expiry, refunds.",
+    ),
+)
+
+_BANK = (
+    Stream(
+        "bank",
+        "statement_lines",
+        "*.csv",
+        "files",
+        "Lines of the bank's statements, one account a file.",
+        key="line_id",
+        freshness=timedelta(hours=30),
+    ),
+)
+
+STREAMS: tuple[Stream, ...] = (*_APP, *_STRIPE, *_ORB, *_BANK)
+
+
+def stream_named(name: str) -> Stream:
+    """The stream called `source.name`. Raises KeyError that lists the names there are."""
+    for stream in STREAMS:
+        if str(stream) == name:
+            return stream
+    raise KeyError(f"no stream is called {name}; there are {', '.join(map(str, STREAMS))}")

@@ -1,0 +1,1 @@
+"""LAKE -> RAW: load a batch exactly once."""
