@@ -62,7 +62,7 @@ ENVELOPE = pa.schema(
     ]
 )
 
-_HAS_INEXACT = re.compile(rb"[:\[,]\s*-?\d+[.eE]")
+_HAS_INEXACT = re.compile(rb"(?:^|[:\[,])\s*-?\d+[.eE]")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')
 
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -63,16 +64,15 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         self._connection.close()
 
     def cursor(self, stream: Stream) -> str | None:
-        found = self._connection.execute(
+        newest = self._rows(
             "select cursor_to from ingestion.batches where source = ? and stream = ? order by load_order desc limit 1",
-            [stream.source, stream.name],
-        ).fetchone()
-        return found[0] if found else None
+            stream.source,
+            stream.name,
+        )
+        return newest[0][0] if newest else None
 
     def has(self, batch_id: str) -> bool:
-        return bool(
-            self._connection.execute("select 1 from ingestion.batches where batch_id = ?", [batch_id]).fetchone()
-        )
+        return bool(self._rows("select 1 from ingestion.batches where batch_id = ?", batch_id))
 
     def load(self, batch: Batch, loaded_at: datetime) -> None:
         if self.has(batch.manifest.batch_id):
@@ -146,7 +146,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def live_objects(self, stream: Stream) -> set[str]:
         if not self._has_landed(stream):
             return set()
-        found = self._connection.execute(
+        live = self._rows(
             f"""
             select object_id
             from {".".join(stream.asset_key)}
@@ -154,8 +154,8 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             group by object_id
             having not arg_max(is_deleted, load_order)
             """
-        ).fetchall()
-        return {object_id for (object_id,) in found}
+        )
+        return {object_id for (object_id,) in live}
 
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         if not self._has_landed(stream):
@@ -165,7 +165,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
 
     def batch_paths_since(self, stream: Stream, batch_id: str | None) -> Sequence[tuple[str, str]]:
-        return self._connection.execute(
+        return self._rows(
             """
             select batch_id, lake_path
             from ingestion.batches
@@ -173,27 +173,32 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 and load_order > coalesce((select load_order from ingestion.batches where batch_id = ?), 0)
             order by load_order
             """,
-            [stream.source, stream.name, batch_id],
-        ).fetchall()
+            stream.source,
+            stream.name,
+            batch_id,
+        )
 
     def _has_landed(self, stream: Stream) -> bool:
         return bool(
-            self._connection.execute(
-                "select 1 from ingestion.batches where source = ? and stream = ? limit 1", [stream.source, stream.name]
-            ).fetchone()
+            self._rows(
+                "select 1 from ingestion.batches where source = ? and stream = ? limit 1", stream.source, stream.name
+            )
         )
+
+    def _rows(self, sql: str, *values: str | None) -> list[tuple[Any, ...]]:
+        """All rows: DuckDB refuses other work on a connection while a result is half read."""
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql, values).fetchall()
+        return rows
 
     def _select(self, sql: str, candidates: pa.Table) -> pa.Table:
         """Rows of `candidates` that the statement keeps, in the order and with the schema they came in."""
-        position = pa.array(range(candidates.num_rows), pa.int64())
-        self._connection.register("candidates", candidates.append_column("_position", position))
+        positions = pa.array(range(candidates.num_rows), pa.int64())
+        self._connection.register("candidates", candidates.append_column("_position", positions))
         try:
-            kept: pa.Table = self._connection.execute(
-                f"select _position from ({sql}) order by _position"
-            ).to_arrow_table()
+            kept = self._rows(f"select _position from ({sql}) order by _position")
         finally:
             self._connection.unregister("candidates")
-        return candidates.take(kept["_position"].combine_chunks())
+        return candidates.take(pa.array([position for (position,) in kept], pa.int64()))
 
 
 def _literal(text: str) -> str:
