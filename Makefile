@@ -1,0 +1,49 @@
+# One list of verbs; CI and README use exactly these.
+PYTHON ?= python3
+BIN := .venv/bin
+SEED ?= 7
+
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DO_NOT_TRACK := 1
+
+.PHONY: help setup demo dev test lint bench scorecard clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## only the environment: .venv with the pinned dependencies
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tieout needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing the pinned dependencies into .venv (two to three minutes, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## the sandbox company through the production job, and the tie-out report
+	@$(BIN)/tieout demo --seed $(SEED)
+
+dev: setup ## Dagster's UI on the same definitions, the sandbox as sources
+	@$(BIN)/tieout sandbox serve -- $(BIN)/dagster dev
+
+test: setup ## everything that CI runs as tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/sqlfluff lint dbt_project --processes 2
+	@$(BIN)/dbt --quiet parse --profiles-dir .
+	@$(BIN)/dbt-bouncer run
+
+bench: setup ## speed claims, each against its peer in the same run
+	@$(BIN)/python -m benchmarks.ingestion.postgres
+
+scorecard: setup ## planted defects against those the register names; exits non-zero when one is missed or made up
+	@$(BIN)/python -m sandbox.scorecard --seed $(SEED)
+
+clean: ## remove what runs have made; the environment stays
+	@rm -rf .tieout dbt_project/target dbt_project/logs logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
