@@ -98,10 +98,13 @@ class Lake:
             started_at=started_at,
             finished_at=finished_at,
         )
-        landed = table.append_column("batch_id", pa.array([manifest.batch_id] * table.num_rows, pa.string()))
-        landed = landed.append_column(
-            "read_at", pa.array([finished_at] * table.num_rows, pa.timestamp("us", tz="UTC"))
-        ).replace_schema_metadata({_METADATA_KEY: manifest.to_json()})
+        batch_id = pa.scalar(manifest.batch_id, pa.string())
+        read_at = pa.scalar(finished_at, pa.timestamp("us", tz="UTC"))
+        landed = (
+            table.append_column("batch_id", pa.repeat(batch_id, table.num_rows))
+            .append_column("read_at", pa.repeat(read_at, table.num_rows))
+            .replace_schema_metadata({_METADATA_KEY: manifest.to_json()})
+        )
 
         folder = self.folder(stream)
         name = f"{finished_at:%Y%m%dT%H%M%S%fZ}-{manifest.batch_id}.parquet"

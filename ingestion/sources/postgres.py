@@ -23,6 +23,8 @@ from ingestion.payload import Page, Row, SourceError, exact
 from ingestion.settings import Secret, Settings
 from ingestion.streams import Stream
 
+# A scan that joins another one in the middle of the table would cut other batches when a read is repeated.
+_OPTIONS = "-c TimeZone=UTC -c synchronize_seqscans=off"
 _ROWS_A_PAGE = 1_000
 _ROWS_A_BATCH = 250_000
 
@@ -57,7 +59,7 @@ class PostgresSource:
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
         try:
-            with psycopg.connect(self.url.reveal(), options="-c TimeZone=UTC") as connection:
+            with psycopg.connect(self.url.reveal(), options=_OPTIONS) as connection:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
                 yield from (
@@ -101,7 +103,7 @@ class PostgresSource:
 
         schema = self._schema(stream, connection)
         statement = sql.SQL(
-            "copy (select {columns} from {table} where {xid} >= {since} and {xid} < {horizon} order by {key}) "
+            "copy (select {columns} from {table} where {xid} >= {since} and {xid} < {horizon}) "
             "to stdout with (format csv)"
         ).format(
             columns=sql.SQL(", ").join(map(sql.Identifier, schema.names)),
@@ -109,7 +111,6 @@ class PostgresSource:
             xid=sql.SQL(_XID),
             since=sql.Literal(since),
             horizon=sql.Literal(horizon),
-            key=sql.Identifier(stream.key),
         )
         yield Page(table=schema.empty_table())
         with connection.cursor() as work, work.copy(statement) as copied:
