@@ -1,0 +1,53 @@
+"""The dbt project as Dagster runs it: parsed before it is imported, and without the calls that a run does not need."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from dagster_dbt import DbtCliResource, DbtProject
+from packaging.version import Version
+
+from ingestion.settings import read_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+class Dbt(DbtCliResource):
+    """dbt's command line. dagster-dbt asks `dbt --version` before each command, which imports dbt once more and looks
+    for newer versions on the internet (7 s here, and a time-out where there is none), and opens an adapter to fetch
+    row counts with, which we never do."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
+        return None
+
+
+def dbt_project() -> DbtProject:
+    """The project with a manifest that is up to date. Raises DagsterDbtCliRuntimeError with dbt's message when the project
+    does not parse."""
+    project = DbtProject(project_dir=ROOT, target_path=read_settings().home / "dbt")
+    if _is_stale(project.manifest_path):
+        dbt_command(project).cli(["parse"], target_path=project.target_path).wait()
+    return project
+
+
+def dbt_command(project: DbtProject) -> Dbt:
+    """The dbt of this environment, which need not be on the PATH."""
+    return Dbt(project_dir=project, dbt_executable=str(Path(sys.executable).parent / "dbt"))
+
+
+def _is_stale(manifest: Path) -> bool:
+    return not manifest.exists() or max(_changes()) > manifest.stat().st_mtime
+
+
+def _changes() -> Iterator[float]:
+    """When each file that dbt parses last changed; folders too, since a deleted file only shows there."""
+    yield from ((ROOT / name).stat().st_mtime for name in ("dbt_project.yml", "profiles.yml"))
+    yield from (path.stat().st_mtime for path in (ROOT / "dbt_project").rglob("*"))

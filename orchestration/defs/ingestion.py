@@ -1,0 +1,48 @@
+"""One asset a stream. Its key is the raw table and the dbt source, so lineage needs no glue."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from ingestion.settings import read_settings
+from ingestion.streams import STREAMS, Stream, stream_named
+from ingestion.sync import SyncResult, sync
+
+_KIND = {"stripe": "stripe", "orb": "orb", "app": "postgres", "bank": "csv"}
+# The clients retry single requests themselves; this is for a source that is down for longer than they wait.
+_RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """An asset for every stream of `ingestion.streams`."""
+    return dg.Definitions(assets=[_asset(stream) for stream in STREAMS])
+
+
+def _asset(stream: Stream) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=dg.AssetKey(stream.asset_key),
+        deps=[dg.AssetKey(stream_named(name).asset_key) for name in stream.after],
+        description=stream.description,
+        group_name=f"raw_{stream.source}",
+        kinds={_KIND[stream.source], "parquet"},
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=stream.freshness),
+        retry_policy=_RETRY,
+        pool=stream.source,
+    )
+    def land() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata=_metadata(sync(stream, read_settings())))
+
+    return land
+
+
+def _metadata(result: SyncResult) -> dict[str, dg.MetadataValue]:
+    """Numbers as numbers, so that Dagster plots them over runs."""
+    return {
+        "rows": dg.MetadataValue.int(result.rows),
+        "bytes": dg.MetadataValue.int(result.bytes),
+        "batches": dg.MetadataValue.int(len(result.batches)),
+        "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
+        "cursor_from": dg.MetadataValue.text(result.cursor_from or "the beginning"),
+        "cursor_to": dg.MetadataValue.text(result.cursor_to or "the beginning"),
+    }

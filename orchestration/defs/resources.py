@@ -1,0 +1,13 @@
+"""What steps are given: the dbt command line. Sources and warehouse come from `ingestion.settings` when a step runs."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orchestration.dbt import dbt_command, dbt_project
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """DuckDB has one writer, so steps run one after the other in the run's own process."""
+    return dg.Definitions(resources={"dbt": dbt_command(dbt_project())}, executor=dg.in_process_executor)

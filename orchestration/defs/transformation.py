@@ -1,0 +1,63 @@
+"""Every dbt model, seed and snapshot as an asset, every dbt test as its check, built by one `dbt build`."""
+
+# No `from __future__ import annotations` here: Dagster reads a step's annotations as types and refuses their text.
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt.core.dbt_event_iterator import DbtDagsterEventType
+
+from orchestration.dbt import Dbt, dbt_project
+
+FULL_REFRESH = "tieout/full_refresh"
+_FAILED = {"error", "fail", "runtime error"}
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The dbt project at the repository's root. Its unit tests are for development: production never runs them."""
+    project = dbt_project()
+
+    @dbt_assets(
+        name="transformation",
+        manifest=project.manifest_path,
+        project=project,
+        dagster_dbt_translator=DagsterDbtTranslator(
+            settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True)
+        ),
+    )
+    def transformation(context: dg.AssetExecutionContext, dbt: Dbt) -> Iterator[DbtDagsterEventType]:
+        args = ["build", "--exclude-resource-type", "unit_test"]
+        if context.run.tags.get(FULL_REFRESH) == "true":
+            args.append("--full-refresh")
+        invocation = dbt.cli(args, context=context, target_path=project.target_path, raise_on_error=False)
+        failed: list[str] = []
+        try:
+            for event in invocation.stream_raw_events():
+                name, data = event.raw_event["info"]["name"], event.raw_event["data"]
+                if name == "LogStartLine":
+                    context.log.info("dbt %s of %s %s", data["index"], data["total"], data["node_info"]["node_name"])
+                if name == "NodeFinished" and data["run_result"]["status"] in _FAILED:
+                    failed.append(_sentence(data))
+                yield from event.to_default_asset_events(
+                    manifest=invocation.manifest,
+                    dagster_dbt_translator=invocation.dagster_dbt_translator,
+                    context=context,
+                    target_path=invocation.target_path,
+                    project=invocation.project,
+                )
+        finally:
+            # Without this an interrupt that arrives between two lines of dbt's output leaves dbt writing on its own.
+            if invocation.process.poll() is None:
+                invocation.process.terminate()
+                invocation.process.wait()
+        if error := invocation.get_error():
+            raise dg.Failure("\n".join(failed) or str(error), allow_retries=False)
+
+    return dg.Definitions(assets=[transformation])
+
+
+def _sentence(finished: Mapping[str, Any]) -> str:
+    node, message = finished["node_info"], " ".join(str(finished["run_result"]["message"]).split())
+    return f"dbt {node['resource_type']} {node['node_name']} failed: {message}"
