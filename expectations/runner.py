@@ -1,0 +1,186 @@
+"""Runs the suites over a warehouse's marts with Great Expectations, in SQL, and writes its Data Docs.
+
+Great Expectations takes 5 to 8 seconds to import, so it is imported when a suite runs and not before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from expectations.docs import write_docs
+from expectations.suite import SUITES, FailedExpectation, Suite, SuiteError, SuiteResult, read_suites
+
+SHOWN = 3  # offending rows quoted in a message; the query in the suite gives all of them
+
+
+class Persisted(StrEnum):
+    """DuckDB in the form of Great Expectations' own list of dialects whose connection stays open between queries."""
+
+    DUCKDB = "duckdb"
+
+
+def run_suites(
+    warehouse: Path, docs_dir: Path, suites: Sequence[str] | None = None, folder: Path = SUITES
+) -> list[SuiteResult]:
+    """Runs the suites over the DuckDB file `warehouse`, read only, and writes the Data Docs into `docs_dir`.
+
+    Every expectation runs as SQL in the warehouse, so that amounts stay decimals; a data frame would make them floats.
+    An expectation that cannot be evaluated counts as a critical failure: a check that did not run has not passed.
+    Raises SuiteError when the warehouse or a mart is missing, or a suite is malformed.
+    """
+    declared = read_suites(suites, folder)
+    _require_marts(warehouse, declared)
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    gx = import_module("great_expectations")
+    engines: Any = import_module("great_expectations.execution_engine.sqlalchemy_execution_engine")
+    # A DuckDB result does not outlive its connection: without this every answer would be read from a closed one.
+    if Persisted.DUCKDB not in engines._PERSISTED_CONNECTION_DIALECTS:
+        engines._PERSISTED_CONNECTION_DIALECTS += (Persisted.DUCKDB,)
+
+    bound = {suite.name: _bind(suite) for suite in declared}
+    for pages in ("validations", "expectations"):
+        shutil.rmtree(docs_dir / pages, ignore_errors=True)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    for site in context.get_site_names():
+        context.delete_data_docs_site(site)
+    site_config = {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs_dir.resolve())},
+    }
+    context.add_data_docs_site(site_name="tieout", site_config=site_config)
+    # Spelled in lower case, duckdb-engine sets the time zone after the connection is made; `TimeZone` would be set
+    # before its extension is loaded, and refused.
+    source = context.data_sources.add_sql(
+        "warehouse",
+        connection_string=f"duckdb:///{warehouse.resolve()}",
+        kwargs={"connect_args": {"read_only": True, "config": {"timezone": "UTC"}}},
+        create_temp_table=False,
+    )
+    definitions = []
+    for suite in declared:
+        schema, table = suite.mart.split(".")
+        asset = source.add_table_asset(suite.name, table_name=table, schema_name=schema)
+        definition = gx.ValidationDefinition(
+            name=suite.name,
+            data=asset.add_batch_definition_whole_table("all"),
+            suite=context.suites.add(gx.ExpectationSuite(name=suite.name, expectations=bound[suite.name])),
+        )
+        definitions.append(context.validation_definitions.add(definition))
+    checkpoint = gx.Checkpoint(
+        name="tieout",
+        validation_definitions=definitions,
+        actions=[gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["tieout"])],
+        result_format={"result_format": "COMPLETE"},
+    )
+    try:
+        run = context.checkpoints.add(checkpoint).run()
+    finally:
+        # DuckDB has one writer: a connection left open here locks the next run out of its own warehouse.
+        execution_engine = source.get_execution_engine()
+        with execution_engine.get_connection() as connection:
+            connection.close()
+        execution_engine.close()
+        source.get_engine().dispose()
+    by_suite = {result.suite_name: result.results for result in run.run_results.values()}
+    results = [_result(suite, by_suite[suite.name], docs_dir / "index.html") for suite in declared]
+    write_docs(docs_dir, list(zip(declared, results, strict=True)))
+    return results
+
+
+def _require_marts(warehouse: Path, suites: Sequence[Suite]) -> None:
+    if not warehouse.is_file():
+        raise SuiteError(f"there is no warehouse at {warehouse}: build it first, then check what is in it")
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
+        present = {name for (name,) in tables.fetchall()}
+    for suite in suites:
+        if suite.mart not in present:
+            raise SuiteError(f"{suite.name}.yml: {suite.mart} is not in {warehouse}: build the marts first")
+
+
+def _bind(suite: Suite) -> list[Any]:
+    """Great Expectations' own objects, built one by one: a suite built from data drops an invalid entry with a log
+    line, and a promise that is not checked would read as one that holds."""
+    exceptions = import_module("great_expectations.exceptions")
+    registry = import_module("great_expectations.expectations.registry")
+    bound = []
+    for number, expectation in enumerate(suite.expectations, start=1):
+        where = f"{suite.name}.yml, expectation {number} ({expectation.expects})"
+        try:
+            bound.append(
+                registry.get_expectation_impl(expectation.type)(
+                    **expectation.arguments,
+                    severity=expectation.severity,
+                    description=expectation.expects,
+                    notes=expectation.why,
+                    meta={"expects": expectation.expects},
+                )
+            )
+        except exceptions.ExpectationNotFoundError as error:
+            raise SuiteError(f"{where}: Great Expectations knows no {expectation.type}") from error
+        except ValueError as error:
+            raise SuiteError(f"{where}: {error}") from error
+    return bound
+
+
+def _result(suite: Suite, results: Sequence[Any], docs: Path) -> SuiteResult:
+    by_promise = {result.expectation_config.meta["expects"]: result for result in results}
+    failed = []
+    for expectation in suite.expectations:
+        result = by_promise[expectation.expects]
+        if result.success:
+            continue
+        raised = _exception(result.exception_info)
+        failed.append(
+            FailedExpectation(
+                expects=expectation.expects,
+                type=expectation.type,
+                column=expectation.arguments.get("column"),
+                severity="critical" if raised else expectation.severity,
+                why=expectation.why,
+                observed=f"could not be evaluated: {raised}" if raised else _observed(result.result),
+            )
+        )
+    critical = any(failure.severity == "critical" for failure in failed)
+    return SuiteResult(suite.name, suite.mart, not critical, tuple(failed), len(by_promise), docs)
+
+
+def _exception(info: Mapping[str, Any]) -> str:
+    """What stopped the expectation, in one line; empty when nothing did. Great Expectations nests it one per metric."""
+    raised = [info] if "raised_exception" in info else list(info.values())
+    messages = [str(each["exception_message"]) for each in raised if each["raised_exception"]]
+    return messages[0].partition("[SQL:")[0].strip() if messages else ""
+
+
+def _observed(result: Mapping[str, Any]) -> str:
+    if "details" in result:
+        rows = result["details"]["unexpected_rows"]
+        shown = "; ".join(", ".join(f"{key} {_text(value)}" for key, value in row.items()) for row in rows[:SHOWN])
+        return f"{_rows(result['observed_value'])}: {shown}"
+    if "unexpected_count" in result:
+        shown = ", ".join(_text(value) for value in result["partial_unexpected_list"][:SHOWN])
+        return f"{_rows(result['unexpected_count'])} of {result['element_count']:,}: {shown}"
+    if "partial_missing_list" in result:
+        return f"missing: {', '.join(_text(value) for value in result['partial_missing_list'])}"
+    return _text(result["observed_value"])
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return "none" if value is None else str(value)
