@@ -1,0 +1,281 @@
+{#-
+  One comparison. The model names its two sides as the CTEs left_side and right_side, one row per ref:
+
+      ref, customer_id, period, currency, amount   and whatever the passes, causes and evidence read
+
+  and then calls reconcile, which continues that WITH clause and ends it. Arguments, all of them data:
+
+  comparison  the model's name without rec_; its row in reconciliation_tolerances gives tolerance and window_days
+  passes      what belongs together, strongest first; each pass sees only what the ones before it left over
+                rule    its name, which ends up in match_rule
+                on      condition on l and r that can be hashed (equalities)
+                within  further condition on l, r and settings.window_days
+                nearest expression by which the best of several candidates is chosen; both sides must choose each other
+                kind    one_to_one (default)
+                        many_to_one: `on` pairs one r with the sum of two or three l that follow one another in `order`
+                                     among the unmatched of one `within_same`; taken only when nothing else would fit
+                        repeated:    an r that is left over and points at an l that is taken: the l's second claim
+  causes      why a match group does not tie, first that holds: cause, when, status (default break). Conditions see
+                m (left_ref, right_ref, match_rule, difference, is_different), l, r (null on the missing side), settings
+  evidence    {name: text expression on m, l and r}: what the verdict was reached from, kept beside it as JSON
+
+  What differs by more than the tolerance and no rule explains is the cause `unexplained`.
+-#}
+{% macro reconcile(comparison, passes, causes, evidence) -%}
+settings as (
+
+    -- an aggregate: without a row in the seed the tolerance is zero, instead of the comparison being empty
+    select
+        coalesce(max(case when expires_on > {{ date_of(as_of()) }} then tolerance end), {{ decimal_literal('0') }}) as tolerance,
+        coalesce(max(window_days), 0) as window_days,
+    from {{ ref('reconciliation_tolerances') }}
+    where comparison = '{{ comparison }}'
+
+),
+
+left_after_0 as (select * from left_side),
+
+right_after_0 as (select * from right_side),
+
+{% for pass in passes -%}
+{% set before, after = loop.index0, loop.index -%}
+{% set kind = pass.kind | default('one_to_one') -%}
+{% if kind == 'many_to_one' -%}
+runs_{{ after }} as (
+
+    {% for size in [2, 3] -%}
+    select
+        l.*,
+        {{ size }} as run_size,
+        {% for step in range(1, size) -%}
+        lead(l.ref, {{ step }}) over run as ref_{{ step }},
+        {% endfor -%}
+        {% if size == 2 %}cast(null as string) as ref_2,{% endif %}
+        l.amount{% for step in range(1, size) %} + lead(l.amount, {{ step }}) over run{% endfor %} as run_amount,
+    from left_after_{{ before }} as l
+    window run as (partition by l.{{ pass.within_same }} order by l.{{ pass.order }}, l.ref)
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+run_candidates_{{ after }} as (
+
+    select
+        l.*,
+        r.ref as right_ref,
+        r.amount as right_amount,
+        r.currency as right_currency,
+        r.period as right_period,
+    from runs_{{ after }} as l
+    cross join settings
+    inner join right_after_{{ before }} as r on {{ pass.on }} and l.run_amount = r.amount
+    where l.run_amount is not null and {{ pass.within }}
+
+),
+
+run_members_{{ after }} as (
+
+    {% for member in ['ref', 'ref_1', 'ref_2'] -%}
+    select right_ref, ref as run_ref, run_size, {{ member }} as left_ref from run_candidates_{{ after }} where {{ member }} is not null
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+run_counts_{{ after }} as (
+
+    -- how many deposits want this payout, and how many runs would fit this deposit
+    select
+        *,
+        count(*) over (partition by left_ref) as claims_on_left,
+        count(*) over (partition by right_ref) as members_of_right,
+    from run_members_{{ after }}
+
+),
+
+run_members_taken_{{ after }} as (
+
+    select
+        *,
+        max(claims_on_left) over (partition by right_ref) as most_claims,
+    from run_counts_{{ after }}
+
+),
+
+pass_{{ after }} as (
+
+    select
+        '{{ pass.rule }}' as match_rule,
+        c.right_ref as match_key,
+        concat(c.ref, ',', c.ref_1, case when c.ref_2 is null then '' else concat(',', c.ref_2) end) as left_ref,
+        c.right_ref,
+        c.customer_id,
+        c.right_period as period,
+        c.currency,
+        c.right_currency,
+        c.run_amount as left_amount,
+        c.right_amount,
+    from run_candidates_{{ after }} as c
+    inner join (select distinct right_ref from run_members_taken_{{ after }} where most_claims = 1 and members_of_right = run_size) as t
+        on c.right_ref = t.right_ref
+
+),
+
+left_after_{{ after }} as (
+
+    select l.*
+    from left_after_{{ before }} as l
+    left join run_members_taken_{{ after }} as t on l.ref = t.left_ref and t.most_claims = 1 and t.members_of_right = t.run_size
+    where t.left_ref is null
+
+),
+{%- else -%}
+pass_{{ after }} as (
+
+    select
+        '{{ pass.rule }}' as match_rule,
+        {{ 'r.ref' if kind == 'repeated' else 'l.ref' }} as match_key,
+        l.ref as left_ref,
+        r.ref as right_ref,
+        coalesce(l.customer_id, r.customer_id) as customer_id,
+        {{ 'r.period' if kind == 'repeated' else 'l.period' }} as period,
+        {{ 'r.currency' if kind == 'repeated' else 'l.currency' }} as currency,
+        r.currency as right_currency,
+        {{ decimal_literal('0') if kind == 'repeated' else 'l.amount' }} as left_amount,
+        r.amount as right_amount,
+    from {{ 'left_side' if kind == 'repeated' else 'left_after_' ~ before }} as l
+    cross join settings
+    inner join right_after_{{ before }} as r on {{ pass.on }}
+    {% if pass.within %}where {{ pass.within }}{% endif %}
+    {% set nearest = (pass.nearest ~ ', ') if pass.nearest else '' -%}
+    qualify
+        row_number() over (partition by r.ref order by {{ nearest }}l.ref) = 1
+        {% if kind == 'one_to_one' -%}
+        and row_number() over (partition by l.ref order by {{ nearest }}r.ref) = 1
+        {%- endif %}
+
+),
+
+left_after_{{ after }} as (
+
+    select l.*
+    from left_after_{{ before }} as l
+    left join pass_{{ after }} as p on l.ref = p.left_ref
+    where p.left_ref is null
+
+),
+{%- endif %}
+
+right_after_{{ after }} as (
+
+    select r.*
+    from right_after_{{ before }} as r
+    left join pass_{{ after }} as p on r.ref = p.right_ref
+    where p.right_ref is null
+
+),
+
+{% endfor -%}
+match_groups as (
+
+    {% for _ in passes -%}
+    select * from pass_{{ loop.index }}
+    union all
+    {% endfor -%}
+    select
+        cast(null as string) as match_rule,
+        ref as match_key,
+        ref as left_ref,
+        cast(null as string) as right_ref,
+        customer_id,
+        period,
+        currency,
+        currency as right_currency,
+        amount as left_amount,
+        {{ decimal_literal('0') }} as right_amount,
+    from left_after_{{ passes | length }}
+    union all
+    select
+        cast(null as string) as match_rule,
+        ref as match_key,
+        cast(null as string) as left_ref,
+        ref as right_ref,
+        customer_id,
+        period,
+        currency,
+        currency as right_currency,
+        {{ decimal_literal('0') }} as left_amount,
+        amount as right_amount,
+    from right_after_{{ passes | length }}
+
+),
+
+differences as (
+
+    -- two currencies can't be subtracted: the whole left amount is missing in its own
+    select
+        *,
+        {{ to_decimal("case when currency = right_currency then left_amount - right_amount else left_amount end") }} as difference,
+    from match_groups
+
+),
+
+measured as (
+
+    select
+        d.*,
+        s.tolerance,
+        abs(d.difference) > s.tolerance as is_different,
+    from differences as d
+    cross join settings as s
+
+),
+
+explained as (
+
+    select
+        m.*,
+        case
+            {% for rule in causes -%}
+            when {{ rule.when }} then {{ loop.index }}
+            {% endfor -%}
+            when m.is_different then 0
+        end as rule_no,
+        {{ json_object(evidence) }} as evidence,
+    from measured as m
+    cross join settings
+    left join left_side as l on m.left_ref = l.ref
+    left join right_side as r on m.right_ref = r.ref
+
+)
+
+select
+    '{{ comparison }}' as comparison,
+    {{ surrogate_key(["'" ~ comparison ~ "'", 'match_key']) }} as break_id,
+    match_key,
+    customer_id,
+    period,
+    currency,
+    right_currency,
+    left_ref,
+    {{ to_decimal('left_amount') }} as left_amount,
+    right_ref,
+    {{ to_decimal('right_amount') }} as right_amount,
+    difference,
+    match_rule,
+    case rule_no
+        {% for rule in causes -%}
+        when {{ loop.index }} then '{{ rule.status | default('break') }}'
+        {% endfor -%}
+        when 0 then 'break'
+        else 'matched'
+    end as status,
+    case rule_no
+        {% for rule in causes -%}
+        when {{ loop.index }} then '{{ rule.cause }}'
+        {% endfor -%}
+        when 0 then 'unexplained'
+    end as cause,
+    tolerance,
+    evidence,
+from explained
+{%- endmacro %}

@@ -1,0 +1,12 @@
+select
+    statement_line_id as bank_line_id,
+    account_id,
+    description,
+    reference,
+    currency,
+    amount,
+    balance,
+    booked_on,
+    value_on,
+from {{ ref('stg_bank__statement_lines') }}
+where not is_deleted

@@ -1,0 +1,41 @@
+with disputed as (
+
+    -- a dispute that was won gave the money back
+    select
+        charge_id,
+        {{ sum_decimal('amount') }} as amount_disputed,
+    from {{ ref('stg_stripe__disputes') }}
+    where status not in ('won', 'warning_closed', 'prevented')
+    group by charge_id
+
+)
+
+select
+    charges.charge_id as payment_id,
+    charges.payment_intent_id,
+    links.stripe_invoice_id,
+    stripe_invoices.invoice_id,
+    coalesce(ids.customer_id, charges.app_customer_id) as customer_id,
+    charges.balance_transaction_id,
+    case
+        when links.stripe_invoice_id is not null then 'invoice'
+        when coalesce(charges.purpose, intents.purpose) = 'top_up' then 'top_up'
+        else 'other'
+    end as purpose,
+    charges.status,
+    charges.currency,
+    charges.amount,
+    charges.amount_refunded,
+    coalesce(disputed.amount_disputed, {{ decimal_literal('0') }}) as amount_disputed,
+    coalesce(transactions.fee_amount, {{ decimal_literal('0') }}) as fee_amount,
+    coalesce(transactions.net_amount, {{ decimal_literal('0') }}) as net_amount,
+    cast(charges.created_at as timestamp) as created_at,
+    case when charges.is_paid then cast(charges.created_at as timestamp) end as paid_at,
+from {{ ref('stg_stripe__charges') }} as charges
+left join {{ ref('int_cash__charge_invoices') }} as links on charges.charge_id = links.charge_id
+left join {{ ref('fct_stripe_invoices') }} as stripe_invoices on links.stripe_invoice_id = stripe_invoices.stripe_invoice_id
+left join {{ ref('int_customers__stripe_ids') }} as ids on charges.customer_id = ids.stripe_customer_id
+left join {{ ref('stg_stripe__payment_intents') }} as intents on charges.payment_intent_id = intents.payment_intent_id
+left join {{ ref('fct_balance_transactions') }} as transactions on charges.balance_transaction_id = transactions.balance_transaction_id
+left join disputed on charges.charge_id = disputed.charge_id
+where charges.is_livemode and not charges.is_deleted

@@ -1,0 +1,21 @@
+select
+    comparison,
+    hop,
+    break_id,
+    match_key,
+    customer_id,
+    period,
+    currency,
+    right_currency,
+    left_ref,
+    left_amount,
+    right_ref,
+    right_amount,
+    difference,
+    match_rule,
+    status,
+    cause,
+    tolerance,
+    evidence,
+from {{ ref('rec_matches') }}
+where status in ('timing', 'break')

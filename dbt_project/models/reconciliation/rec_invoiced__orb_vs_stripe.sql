@@ -1,0 +1,91 @@
+{#- drafts are not owed yet and voided ones no longer; nothing due is never handed to Stripe -#}
+with orb_invoices as (
+
+    select * from {{ ref('fct_invoices') }}
+
+),
+
+stripe_invoices as (
+
+    select * from {{ ref('fct_stripe_invoices') }}
+
+),
+
+voided_in_stripe as (
+
+    select distinct invoice_id
+    from stripe_invoices
+    where status = 'void' and invoice_id is not null
+
+),
+
+left_side as (
+
+    select
+        orb.invoice_id as ref,
+        orb.customer_id,
+        {{ year_month('orb.invoice_date') }} as period,
+        orb.currency,
+        orb.amount_due as amount,
+        orb.invoice_number,
+        orb.status,
+        orb.invoice_date,
+        voided.invoice_id is not null as is_void_in_stripe,
+    from orb_invoices as orb
+    left join voided_in_stripe as voided on orb.invoice_id = voided.invoice_id
+    where orb.status in ('issued', 'synced', 'paid') and orb.amount_due > 0
+
+),
+
+right_side as (
+
+    select
+        stripe.stripe_invoice_id as ref,
+        stripe.customer_id,
+        {{ year_month('stripe.invoice_date') }} as period,
+        stripe.currency,
+        stripe.total_amount as amount,
+        stripe.invoice_id as orb_invoice_id,
+        stripe.invoice_number,
+        stripe.status,
+        stripe.invoice_date,
+        stripe.created_at,
+        orb.status as orb_status,
+    from stripe_invoices as stripe
+    left join orb_invoices as orb on stripe.invoice_id = orb.invoice_id
+    where stripe.status in ('open', 'paid', 'uncollectible')
+
+),
+
+{{ reconcile(
+    comparison='invoiced__orb_vs_stripe',
+    passes=[
+        {'rule': 'shared_id', 'on': 'r.orb_invoice_id = l.ref', 'nearest': 'r.created_at'},
+        {'rule': 'second_claim', 'kind': 'repeated', 'on': 'r.orb_invoice_id = l.ref'},
+        {'rule': 'invoice_number', 'on': 'r.invoice_number = l.invoice_number', 'nearest': 'r.created_at'},
+        {
+            'rule': 'customer_amount_window',
+            'on': 'r.customer_id = l.customer_id and r.currency = l.currency and r.amount = l.amount',
+            'within': 'abs(' ~ date_difference('day', 'l.invoice_date', 'r.invoice_date') ~ ') <= settings.window_days',
+            'nearest': 'abs(' ~ date_difference('day', 'l.invoice_date', 'r.invoice_date') ~ ')',
+        },
+    ],
+    causes=[
+        {'cause': 'invoice_synced_twice', 'when': "m.match_rule = 'second_claim'"},
+        {'cause': 'void_in_stripe_only', 'when': 'm.right_ref is null and l.is_void_in_stripe'},
+        {'cause': 'invoice_not_synced', 'when': 'm.right_ref is null'},
+        {'cause': 'void_in_orb_only', 'when': "m.left_ref is null and r.orb_status = 'void'"},
+        {'cause': 'invoice_unknown_to_orb', 'when': 'm.left_ref is null and r.orb_status is null'},
+        {'cause': 'invoice_currency_differs', 'when': 'l.currency <> r.currency'},
+        {'cause': 'invoice_customer_differs', 'when': 'l.customer_id <> r.customer_id'},
+        {'cause': 'invoice_amount_differs', 'when': 'm.is_different and m.left_ref is not null'},
+    ],
+    evidence={
+        'orb_status': 'coalesce(l.status, r.orb_status)',
+        'stripe_status': 'r.status',
+        'orb_invoice_number': 'l.invoice_number',
+        'stripe_invoice_number': 'r.invoice_number',
+        'orb_customer_id': 'l.customer_id',
+        'stripe_customer_id': 'r.customer_id',
+    },
+) }}
