@@ -1,3 +1,5 @@
+{{ config(group='tieout') }}
+
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
 with bridge as (
 

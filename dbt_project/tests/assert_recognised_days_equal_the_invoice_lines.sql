@@ -1,3 +1,5 @@
+{{ config(group='tieout') }}
+
 -- What is recognised over a line's days is the line before tax and credits, to the last minor unit.
 with billed as (
 

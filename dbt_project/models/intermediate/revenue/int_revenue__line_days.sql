@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with billed_parts as (
 
     -- a minimum is owed for the period, not for the usage it tops up: its part of a line is spread over the days

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 with app_hours as (
 
     select
@@ -14,6 +16,7 @@ orb_hours as (
         timeframe_start_at as hour_at,
         event_count as orb_events,
     from {{ ref('stg_orb__event_volume') }}
+    where not is_deleted
 
 ),
 
