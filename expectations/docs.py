@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from expectations.suite import Expectation, FailedExpectation, Suite, SuiteResult
 
@@ -16,9 +18,21 @@ REMOTE = re.compile(
 )
 
 
-def write_docs(docs_dir: Path, results: Sequence[tuple[Suite, SuiteResult]]) -> None:
-    """Makes every page under `docs_dir` self-contained and writes `index.html` over Great Expectations' own, which is
-    an empty page without its scripts: per suite what is expected, whether it holds, and if not, why that matters."""
+def write_docs(context: Any, docs_dir: Path, results: Sequence[tuple[Suite, SuiteResult]]) -> None:
+    """Writes the Data Docs of the last run in `context` into `docs_dir`, in place of those of the run before.
+
+    Every page is made self-contained, and Great Expectations' own first page, empty without its scripts, gives way to
+    one that says per suite what is expected, whether it holds, and if not, why that matters and in which rows.
+    """
+    for site in context.get_site_names():
+        context.delete_data_docs_site(site)
+    for pages in ("validations", "expectations"):
+        shutil.rmtree(docs_dir / pages, ignore_errors=True)
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs_dir.resolve())}
+    index = {"class_name": "DefaultSiteIndexBuilder"}
+    site_config = {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
+    context.add_data_docs_site(site_name="tieout", site_config=site_config)
+    context.build_data_docs(site_names=["tieout"])
     style = f"<style>{STYLE.read_text()}</style></head>"
     for page in docs_dir.rglob("*.html"):
         page.write_text(REMOTE.sub("", page.read_text()).replace("</head>", style, 1))
