@@ -38,13 +38,13 @@ parts as (
 usage_days as (
 
     select
-        customer_id,
-        product_id,
-        usage_date,
-        {{ sum_decimal('quantity') }} as quantity,
-    from {{ ref('fct_usage_daily') }}
-    group by customer_id, product_id, usage_date
-    having sum(quantity) > 0
+        used.customer_id,
+        used.product_id,
+        used.usage_date,
+        {{ sum_decimal('used.quantity') }} as quantity,
+    from {{ ref('fct_usage_daily') }} as used
+    group by used.customer_id, used.product_id, used.usage_date
+    having sum(used.quantity) > 0
 
 ),
 

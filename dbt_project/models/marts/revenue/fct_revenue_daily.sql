@@ -44,13 +44,13 @@ recognised as (
 )
 
 select
-    {{ surrogate_key(['customer_id', 'product_id', 'revenue_kind', 'currency', iso_date('revenue_date')]) }} as revenue_daily_id,
-    customer_id,
-    product_id,
-    revenue_kind,
-    currency,
-    {{ sum_decimal('amount') }} as amount,
-    revenue_date,
-from recognised
-group by customer_id, product_id, revenue_kind, currency, revenue_date
-having sum(amount) <> 0
+    {{ surrogate_key(['earned.customer_id', 'earned.product_id', 'earned.revenue_kind', 'earned.currency', iso_date('earned.revenue_date')]) }} as revenue_daily_id,
+    earned.customer_id,
+    earned.product_id,
+    earned.revenue_kind,
+    earned.currency,
+    {{ sum_decimal('earned.amount') }} as amount,
+    earned.revenue_date,
+from recognised as earned
+group by earned.customer_id, earned.product_id, earned.revenue_kind, earned.currency, earned.revenue_date
+having sum(earned.amount) <> 0
