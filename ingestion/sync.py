@@ -97,10 +97,11 @@ def _connect(stream: Stream, settings: Settings, warehouse: Warehouse, now: Call
             return StripeSource.connect(settings)
         case "orb":
 
-            def audit_batches(since: str | None) -> Iterator[tuple[str, Sequence[str]]]:
+            def audit_batches(since: str | None) -> Iterator[tuple[str, Sequence[tuple[str, datetime]]]]:
                 (audited,) = (other for other in STREAMS if str(other) in stream.after)
                 for batch_id, path in warehouse.batch_paths_since(audited, since):
-                    yield batch_id, pq.read_table(path, columns=[audited.key])[audited.key].to_pylist()
+                    events = pq.read_table(path, columns=[audited.key, "occurred_at"])
+                    yield batch_id, list(zip(*(column.to_pylist() for column in events.columns), strict=True))
 
             return OrbSource.connect(settings, audit_batches, now)
         case "app":

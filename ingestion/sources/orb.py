@@ -3,6 +3,8 @@
 Orb has no "updated since". Lists are read whole and only new versions land; ledger, usage and volume have a time filter and
 are read from the cursor less the stream's look-back. Invoices are asked for in every status: the default list leaves drafts
 and voided ones out. A usage day or volume hour of zero is an absence: it lands only where something stood before.
+A credit ledger is kept per pricing unit: without `currency` Orb lists the unit "credits" only, so the customer's own currency
+is asked for as well. A search by event id looks back one week unless it is given a timeframe.
 The cursor is an ISO 8601 instant of the newest object read (`audit`: the newest batch of usage events looked at).
 """
 
@@ -29,8 +31,8 @@ _IDS_PER_SEARCH = 500
 _AUDIT_ONE_IN = 100
 _INVOICE_STATUSES = ("draft", "issued", "paid", "synced", "void")
 
-AuditBatches = Callable[[str | None], Iterator[tuple[str, Sequence[str]]]]
-"""(batch id, event ids) of the usage events that landed since a batch."""
+AuditBatches = Callable[[str | None], Iterator[tuple[str, Sequence[tuple[str, datetime]]]]]
+"""(batch id, (event id, when it occurred) ...) of the usage events that landed since a batch."""
 
 
 class _Pagination(msgspec.Struct):
@@ -47,6 +49,7 @@ class _Parent(msgspec.Struct):
     id: str
     created_at: datetime
     start_date: datetime | None = None
+    currency: str | None = None
 
 
 class _Stamped(msgspec.Struct):
@@ -126,12 +129,13 @@ class OrbSource:
     def _per_customer(self, stream: Stream, params: Mapping[str, Any], since: datetime | None) -> Iterator[Page]:
         newest = since
         for customer in self._parents(stream, "/customers"):
-            for raws in self._list(stream, stream.endpoint.format(id=customer.id), params):
-                rows = tuple(_row(stream, raw, "sweep" if since else "backfill", customer.id) for raw in raws)
-                yield Page(rows)
-                if stream.reads == "ledger":
-                    stamps = [_decode(stream, raw, _Stamped).created_at for raw in raws]
-                    newest = max([*stamps, *([newest] if newest else [])], default=None)
+            own = [{"currency": customer.currency}] if customer.currency else []
+            for unit in ({}, *own):
+                for raws in self._list(stream, stream.endpoint.format(id=customer.id), {**params, **unit}):
+                    yield Page(tuple(_row(stream, raw, "sweep" if since else "backfill", customer.id) for raw in raws))
+                    if stream.reads == "ledger":
+                        stamps = [_decode(stream, raw, _Stamped).created_at for raw in raws]
+                        newest = max([*stamps, *([newest] if newest else [])], default=None)
         yield Page(cursor=_iso(newest or self.now()))
 
     def _usage(self, stream: Stream, since: datetime | None) -> Iterator[Page]:
@@ -189,10 +193,16 @@ class OrbSource:
 
     def _audit(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
         """Look up the sampled events of each batch of usage events; what Orb does not return, it does not have."""
-        for batch_id, event_ids in self.audit_batches(cursor):
-            sample = [event_id for event_id in event_ids if _is_sampled(event_id)]
+        for batch_id, events in self.audit_batches(cursor):
+            sample = [(event_id, at) for event_id, at in events if _is_sampled(event_id)]
             for start in range(0, len(sample), _IDS_PER_SEARCH):
-                body = {"event_ids": sample[start : start + _IDS_PER_SEARCH]}
+                asked = sample[start : start + _IDS_PER_SEARCH]
+                instants = [at for _, at in asked]
+                body = {
+                    "event_ids": [event_id for event_id, _ in asked],
+                    "timeframe_start": _iso(min(instants)),
+                    "timeframe_end": _iso(max(instants) + timedelta(seconds=1)),
+                }
                 answer = self._request(stream, "POST", stream.endpoint, json=body)
                 yield Page(tuple(_row(stream, raw, "sweep") for raw in _decode(stream, answer, _Found).data))
             yield Page(cursor=batch_id)

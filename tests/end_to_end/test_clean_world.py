@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.scorecard import score
+from tests.end_to_end.conftest import Run, demo
+
+
+@pytest.fixture(scope="module")
+def run(small_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return demo(small_world("none"), tmp_path_factory.mktemp("home"))
+
+
+def test_a_clean_world_has_no_break(run: Run) -> None:
+    assert run.rows("select * from reconciliation.fct_breaks") == []
+    assert score(run.dataset, run.warehouse).perfect
+
+
+def test_every_bridge_of_a_clean_world_has_nothing_unexplained(run: Run) -> None:
+    lines = run.rows("select hop, currency, amount from reconciliation.rec_bridge where line = 'unexplained'")
+    assert lines
+    assert [line for line in lines if line[2] != 0] == []
+
+
+def test_every_hop_of_a_clean_world_compares_something(run: Run) -> None:
+    compared = run.rows("select distinct hop from reconciliation.rec_bridge where line = 'left_total' and amount > 0")
+    assert {hop for (hop,) in compared} >= {"metered", "invoiced", "banked"}
+
+
+def test_every_mart_has_rows(run: Run) -> None:
+    tables = run.rows("select table_name from duckdb_tables() where schema_name = 'marts'")
+    empty = [name for (name,) in tables if run.rows(f"select count(*) from marts.{name}") == [(0,)]]
+    assert empty == []

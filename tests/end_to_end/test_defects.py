@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox.scorecard import score
+from tests.end_to_end.conftest import Run, dbt_run, demo, tieout, unequal_tables
+
+
+@pytest.fixture(scope="module")
+def run(small_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return demo(small_world("all"), tmp_path_factory.mktemp("home"))
+
+
+def test_every_planted_defect_is_found_with_its_exact_amount_and_nothing_else_is_reported(run: Run) -> None:
+    scorecard = score(run.dataset, run.warehouse)
+    assert scorecard.perfect, str(scorecard)
+
+
+def test_the_report_names_every_hop_and_the_places_to_go_next(run: Run) -> None:
+    for expected in (
+        "metered",
+        "invoiced",
+        "banked",
+        "unexplained",
+        "demo.duckdb",
+        "index.html",
+        ".log",
+        "tieout report",
+    ):
+        assert expected in run.output.lower(), f"{expected} is not in the report:\n{run.output}"
+
+
+def test_running_again_at_once_reads_nothing_new_says_so_and_changes_no_mart_row(run: Run, tmp_path: Path) -> None:
+    before = shutil.copy(run.warehouse, tmp_path / "before.duckdb")
+    again = run.again()
+    assert "nothing new" in again.output.lower()
+    assert unequal_tables(Path(before), run.warehouse) == {}
+
+
+def test_a_warehouse_rebuilt_from_the_lake_alone_has_equal_marts(run: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (lake,) = [path for path in run.home.rglob("lake") if path.is_dir()]
+    done = tieout("rebuild", TIEOUT_HOME=home, TIEOUT_WAREHOUSE=home / "rebuilt.duckdb", TIEOUT_LAKE=lake)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert unequal_tables(run.warehouse, home / "rebuilt.duckdb") == {}
+
+
+DETECTORS = {
+    "event_missing_in_orb": "rec_metered__app_vs_orb",
+    "invoice_not_synced": "rec_invoiced__orb_vs_stripe",
+    "invoice_synced_twice": "rec_invoiced__orb_vs_stripe",
+    "invoice_amount_differs": "rec_invoiced__orb_vs_stripe",
+    "invoice_currency_differs": "rec_invoiced__orb_vs_stripe",
+    "invoice_unknown_to_orb": "rec_invoiced__orb_vs_stripe",
+    "paid_in_stripe_only": "rec_invoiced__orb_paid_vs_stripe_paid",
+    "payout_not_in_bank": "rec_banked__payouts_vs_bank",
+    "deposit_amount_differs": "rec_banked__payouts_vs_bank",
+    "deposit_unknown": "rec_banked__payouts_vs_bank",
+    "deposit_late": "rec_banked__payouts_vs_bank",
+}
+"""Class -> the model whose SQL names it: each is one line of the model's `causes`."""
+
+
+@pytest.mark.parametrize("cause", DETECTORS)
+def test_a_class_taken_out_of_its_detector_is_missed(run: Run, project: Path, tmp_path: Path, cause: str) -> None:
+    warehouse = shutil.copy(run.warehouse, tmp_path / "maimed.duckdb")
+    (model,) = project.rglob(f"{DETECTORS[cause]}.sql")
+    whole = model.read_text()
+    model.write_text("".join(line for line in whole.splitlines(True) if f"'cause': '{cause}'" not in line))
+    assert model.read_text() != whole, f"{model.name} has no line for {cause}"
+    try:
+        dbt_run(project, Path(warehouse), f"{DETECTORS[cause]}+")
+    finally:
+        model.write_text(whole)
+    result = score(run.dataset, Path(warehouse))
+    assert cause in {row.cause for row in result.classes if row.missed}
+
+
+@pytest.mark.parametrize(
+    ("cause", "mart", "line"),
+    [
+        ("test_mode_row", "fct_excluded_rows", "test_mode_row"),
+        ("internal_account", "fct_excluded_rows", "internal_account"),
+        ("deposit_combined", "rec_banked__payouts_vs_bank", "many_to_one"),
+    ],
+)
+def test_what_is_counted_or_matched_is_missed_without_its_rule(
+    run: Run, project: Path, tmp_path: Path, cause: str, mart: str, line: str
+) -> None:
+    warehouse = shutil.copy(run.warehouse, tmp_path / "maimed.duckdb")
+    (model,) = project.rglob(f"{mart}.sql")
+    whole = model.read_text()
+    assert line in whole
+    model.write_text(whole.replace(line, f"not_{line}" if line != "many_to_one" else "one_to_one"))
+    try:
+        dbt_run(project, Path(warehouse), f"{mart}+")
+    finally:
+        model.write_text(whole)
+    assert cause in {row.cause for row in score(run.dataset, Path(warehouse)).classes if row.missed}
