@@ -1,0 +1,361 @@
+"""What Stripe makes of it: payments, refunds, credit notes, disputes, fees, the balance and its daily payouts.
+
+All amounts are integers in the currency's minor unit; `at` and other instants are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from sandbox.billing import Dispute, Invoice, Line, Wallet
+from sandbox.calendar import DAY, HOUR, Calendar, day_of, instant, next_weekday
+from sandbox.catalogue import CURRENCIES
+from sandbox.company import Customer
+from sandbox.keyed import Keys
+from sandbox.pricing import percent_of
+
+_DISPUTE_FEE = {"USD": 1500, "EUR": 2000, "JPY": 1300}
+_DAYS_UNTIL_AVAILABLE = {"card": 2, "us_bank_account": 3, "sepa_debit": 3}
+_CONTRACT_METHOD = {"USD": "us_bank_account", "EUR": "sepa_debit", "JPY": "card"}
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A succeeded payment intent with its charge. `failed_at`: an earlier charge of the intent that was refused."""
+
+    intent_id: str
+    charge_id: str
+    customer: Customer
+    amount: int
+    at: int
+    method: str
+    invoice_id: str | None
+    wallet_transaction_id: str | None
+    failed_at: int | None
+    dispute: Dispute | None
+
+    @property
+    def failed_charge_id(self) -> str:
+        return f"{self.charge_id[:-4]}fail"
+
+
+@dataclass(frozen=True)
+class CreditNote:
+    """On a paid invoice it comes with a refund; on an open one (`refund_id` None) it lowers what is still to pay."""
+
+    orb_id: str
+    stripe_id: str
+    number: str
+    invoice: Invoice
+    line: Line
+    amount: int
+    tax: int
+    at: int
+    refund_id: str | None
+
+    @property
+    def total(self) -> int:
+        return self.amount + self.tax
+
+
+@dataclass(frozen=True)
+class Refund:
+    id: str
+    payment: Payment
+    amount: int
+    at: int
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A balance transaction; net is amount - fee. `source_id`: charge, refund, dispute or payout."""
+
+    id: str
+    kind: str
+    reporting_category: str
+    source_id: str
+    currency: str
+    amount: int
+    fee: int
+    at: int
+    available_at: int
+    description: str
+
+    @property
+    def net(self) -> int:
+        return self.amount - self.fee
+
+
+@dataclass(frozen=True)
+class Payout:
+    """A day's automatic payout of a currency with the transactions it pays out."""
+
+    id: str
+    currency: str
+    amount: int
+    at: int
+    arrival: date
+    trace_id: str
+    transaction: Transaction
+    paid_out: tuple[Transaction, ...]
+
+
+@dataclass(frozen=True)
+class Cash:
+    payments: list[Payment]
+    refunds: list[Refund]
+    credit_notes: list[CreditNote]
+    transactions: list[Transaction]
+    payouts: list[Payout]
+
+
+def dispute_id(keys: Keys, payment: Payment) -> str:
+    """Stripe's id of the dispute of a payment."""
+    return keys.id("du_1", payment.intent_id, 23)
+
+
+def build(
+    keys: Keys,
+    calendar: Calendar,
+    company: Sequence[Customer],
+    invoices: Sequence[Invoice],
+    wallets: Mapping[str, Wallet],
+) -> Cash:
+    """Everything that happens to money until the calendar's cash end."""
+    top_ups = [payment for customer in company for payment in _top_ups(keys, customer, wallets.get(customer.id))]
+    invoice_payments = [payment for invoice in invoices for payment in _invoice_payments(keys, calendar, invoice)]
+    payments = sorted(top_ups + invoice_payments, key=lambda p: (p.at, p.intent_id))
+    by_wallet_id = {payment.wallet_transaction_id: payment for payment in top_ups}
+    refunds = [
+        Refund(
+            keys.id("re_3", top_up.wallet_transaction_id, 23), by_wallet_id[top_up.wallet_transaction_id], amount, at
+        )
+        for wallet in wallets.values()
+        for top_up, at, amount in wallet.refunds
+    ]
+    credit_notes, invoice_refunds = _credit_notes(keys, calendar, invoices, payments)
+    refunds = sorted(refunds + invoice_refunds, key=lambda r: (r.at, r.id))
+    transactions = sorted(
+        [
+            *(_charge_transaction(keys, payment) for payment in payments),
+            *(_refund_transaction(keys, refund) for refund in refunds),
+            *(
+                t
+                for payment in payments
+                if payment.dispute
+                for t in _dispute_transactions(keys, payment, payment.dispute)
+            ),
+        ],
+        key=lambda t: (t.at, t.id),
+    )
+    payouts = _payouts(keys, calendar, transactions)
+    transactions += [payout.transaction for payout in payouts]
+    return Cash(payments, refunds, credit_notes, sorted(transactions, key=lambda t: (t.at, t.id)), payouts)
+
+
+def _payment(keys: Keys, name: str, customer: Customer, amount: int, at: int, method: str) -> Payment:
+    prefix = "ch_3" if method == "card" else "py_3"
+    return Payment(
+        intent_id=keys.id("pi_3", name, 23),
+        charge_id=keys.id(prefix, name, 23),
+        customer=customer,
+        amount=amount,
+        at=at,
+        method=method,
+        invoice_id=None,
+        wallet_transaction_id=None,
+        failed_at=None,
+        dispute=None,
+    )
+
+
+def _top_ups(keys: Keys, customer: Customer, wallet: Wallet | None) -> list[Payment]:
+    return [
+        replace(
+            _payment(keys, top_up.wallet_transaction_id, customer, top_up.amount, top_up.at, "card"),
+            wallet_transaction_id=top_up.wallet_transaction_id,
+            failed_at=top_up.failed_at,
+            dispute=top_up.dispute,
+        )
+        for top_up in (wallet.top_ups if wallet else [])
+    ]
+
+
+def _invoice_payments(keys: Keys, calendar: Calendar, invoice: Invoice) -> list[Payment]:
+    """Cards pay at once; contracts pay by bank within their terms, some late, some in two parts, some not yet."""
+    if not invoice.is_collected or invoice.voided_at is not None or invoice.issued_at is None:
+        return []
+    rng = keys.rng(f"payment/{invoice.id}")
+    customer, amount = invoice.customer, invoice.amount_due
+    if customer.contract is None:
+        at = invoice.issued_at + int(rng.integers(HOUR, DAY))
+        failed_at = at - HOUR // 2 if rng.random() < 0.2 else None
+        payment = _payment(keys, invoice.id, customer, amount, at, "card")
+        return [replace(payment, invoice_id=invoice.id, failed_at=failed_at)]
+    is_last = invoice.period_end == calendar.usage_end
+    days = int(rng.integers(5, 11)) if is_last else int(rng.integers(12, 36))
+    # One contract in four pays the last invoice early: the others' are the receivables open at the end.
+    is_open = customer.position % 4 != 3 if is_last else customer.position % 13 == 9
+    at = invoice.issued_at + days * DAY + int(rng.integers(0, 8 * HOUR))
+    if is_open or at >= instant(calendar.cash_end):
+        return []
+    parts = [amount - amount // 3, amount // 3] if customer.position % 5 == 3 and amount > 2 else [amount]
+    return [
+        replace(
+            _payment(
+                keys,
+                f"{invoice.id}/{part}",
+                customer,
+                part_amount,
+                at - part * 2 * DAY,
+                _CONTRACT_METHOD[customer.currency],
+            ),
+            invoice_id=invoice.id,
+        )
+        for part, part_amount in enumerate(parts)
+    ]
+
+
+def _credit_notes(
+    keys: Keys, calendar: Calendar, invoices: Sequence[Invoice], payments: Iterable[Payment]
+) -> tuple[list[CreditNote], list[Refund]]:
+    """A tenth of a line credited: on some paid invoices with a refund, on every ninth contract's open invoice without."""
+    payments_of: dict[str, list[Payment]] = defaultdict(list)
+    for payment in payments:
+        if payment.invoice_id:
+            payments_of[payment.invoice_id].append(payment)
+    notes: list[CreditNote] = []
+    refunds: list[Refund] = []
+    paid = [i for i in invoices if i.customer.contract and len(payments_of[i.id]) == 1 and i.voided_at is None]
+    unpaid = [
+        i for i in invoices if i.customer.contract and i.is_collected and i.voided_at is None and not payments_of[i.id]
+    ]
+    credited = paid[1::12] + (unpaid[5::9] if len(unpaid) > 8 else [])
+    for invoice in credited:
+        line = max(invoice.lines, key=lambda candidate: candidate.amount)
+        amount = line.amount // 10
+        tax = percent_of(amount, invoice.customer.tax_percent)
+        number = f"{invoice.number}-CN1"
+        at = (invoice.issued_at or 0) + 3 * DAY
+        refund_id = None
+        if payments_of[invoice.id]:
+            payment = payments_of[invoice.id][0]
+            at = min(payment.at + 4 * DAY, instant(calendar.cash_end) - HOUR)
+            refund_id = keys.id("re_3" if payment.method == "card" else "pyr_1", number, 23)
+            refunds.append(Refund(refund_id, payment, amount + tax, at))
+        orb_id = keys.id("", f"orb credit note/{number}", 16)
+        notes.append(CreditNote(orb_id, keys.id("cn_1", number, 23), number, invoice, line, amount, tax, at, refund_id))
+    return notes, refunds
+
+
+def _fee(payment: Payment) -> int:
+    """Stripe's fee: cards by percentage and a fixed part, bank debits capped or flat."""
+    match payment.method, payment.customer.currency:
+        case "us_bank_account", _:
+            return min(-(-payment.amount * 8 // 1000), 500)
+        case "sepa_debit", _:
+            return 35
+        case _, "USD":
+            return (payment.amount * 29 + 500) // 1000 + 30
+        case _, "EUR":
+            return (payment.amount * 15 + 500) // 1000 + 25
+    return (payment.amount * 36 + 500) // 1000
+
+
+def _charge_transaction(keys: Keys, payment: Payment) -> Transaction:
+    return Transaction(
+        id=keys.id("txn_3", payment.charge_id, 23),
+        kind="charge" if payment.method == "card" else "payment",
+        reporting_category="charge",
+        source_id=payment.charge_id,
+        currency=payment.customer.currency,
+        amount=payment.amount,
+        fee=_fee(payment),
+        at=payment.at,
+        available_at=instant(day_of(payment.at)) + _DAYS_UNTIL_AVAILABLE[payment.method] * DAY,
+        description="Credits purchased" if payment.wallet_transaction_id else "Payment for Invoice",
+    )
+
+
+def _refund_transaction(keys: Keys, refund: Refund) -> Transaction:
+    return Transaction(
+        id=keys.id("txn_3", refund.id, 23),
+        kind="refund" if refund.payment.method == "card" else "payment_refund",
+        reporting_category="refund",
+        source_id=refund.id,
+        currency=refund.payment.customer.currency,
+        amount=-refund.amount,
+        fee=0,
+        at=refund.at,
+        available_at=instant(day_of(refund.at)),
+        description="REFUND FOR PAYMENT",
+    )
+
+
+def _dispute_transactions(keys: Keys, payment: Payment, dispute: Dispute) -> list[Transaction]:
+    source_id, currency = dispute_id(keys, payment), payment.customer.currency
+    opened = Transaction(
+        id=keys.id("txn_1", f"{source_id}/opened", 23),
+        kind="adjustment",
+        reporting_category="dispute",
+        source_id=source_id,
+        currency=currency,
+        amount=-payment.amount,
+        fee=_DISPUTE_FEE[currency],
+        at=dispute.opened_at,
+        available_at=instant(day_of(dispute.opened_at)),
+        description=f"Chargeback withdrawal for {payment.charge_id}",
+    )
+    if dispute.status != "won" or dispute.closed_at is None:
+        return [opened]
+    won = replace(
+        opened,
+        id=keys.id("txn_1", f"{source_id}/won", 23),
+        reporting_category="dispute_reversal",
+        amount=payment.amount,
+        fee=0,
+        at=dispute.closed_at,
+        available_at=instant(day_of(dispute.closed_at)),
+        description=f"Chargeback reversal for {payment.charge_id}",
+    )
+    return [opened, won]
+
+
+def _payouts(keys: Keys, calendar: Calendar, transactions: Sequence[Transaction]) -> list[Payout]:
+    """Every day and currency: all that has become available, unless it comes to nothing or less."""
+    payouts = []
+    for currency in CURRENCIES:
+        waiting = [transaction for transaction in transactions if transaction.currency == currency]
+        day = calendar.first_day
+        while day <= calendar.now - timedelta(days=2):
+            at = instant(day) + 900
+            available = [t for t in waiting if t.at < at and t.available_at <= at]
+            amount = sum(transaction.net for transaction in available)
+            if amount > 0:
+                payouts.append(_payout(keys, currency, amount, at, available))
+                paid_out = set(available)
+                waiting = [transaction for transaction in waiting if transaction not in paid_out]
+            day += timedelta(days=1)
+    return sorted(payouts, key=lambda payout: (payout.at, payout.currency))
+
+
+def _payout(keys: Keys, currency: str, amount: int, at: int, paid_out: Sequence[Transaction]) -> Payout:
+    payout_id = keys.id("po_1", f"{currency}/{day_of(at)}", 23)
+    arrival = next_weekday(day_of(at))
+    transaction = Transaction(
+        id=keys.id("txn_1", payout_id, 23),
+        kind="payout",
+        reporting_category="payout",
+        source_id=payout_id,
+        currency=currency,
+        amount=-amount,
+        fee=0,
+        at=at,
+        available_at=instant(arrival),
+        description="STRIPE PAYOUT",
+    )
+    trace_id = keys.id("", f"trace/{payout_id}", 15).upper()
+    return Payout(payout_id, currency, amount, at, arrival, trace_id, transaction, tuple(paid_out))

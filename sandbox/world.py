@@ -1,0 +1,55 @@
+"""The truth: what happened, before any system's view of it and before any finished view is tampered with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sandbox import billing, cash, company, usage
+from sandbox.billing import Invoice, Wallet
+from sandbox.calendar import Calendar
+from sandbox.cash import Cash
+from sandbox.company import Customer
+from sandbox.keyed import Keys
+from sandbox.usage import Events, Ints
+
+
+@dataclass(frozen=True)
+class Metered:
+    """What the product recorded, for whom."""
+
+    keys: Keys
+    calendar: Calendar
+    company: list[Customer]
+    events: Events
+
+
+@dataclass(frozen=True)
+class World(Metered):
+    """`in_orb`: which events Orb ingested; `orb_usage` and all that follows is computed from those alone."""
+
+    in_orb: NDArray[np.bool_]
+    orb_usage: dict[str, Ints]
+    wallets: dict[str, Wallet]
+    invoices: list[Invoice]
+    cash: Cash
+
+
+def meter(keys: Keys, calendar: Calendar, customers: int, events: int) -> Metered:
+    """Customers and their usage. ValueError: too few customers or months for a world."""
+    if calendar.months < 1:
+        raise ValueError(f"months is {calendar.months}: a world needs at least 1")
+    tenants = company.build(keys, calendar, customers, events)
+    return Metered(keys, calendar, tenants, usage.build(keys, calendar, tenants, events))
+
+
+def bill(metered: Metered, in_orb: NDArray[np.bool_]) -> World:
+    """Everything that follows from the events that reached Orb."""
+    keys, calendar, tenants = metered.keys, metered.calendar, metered.company
+    orb_usage = usage.daily(metered.events, calendar, len(tenants), in_orb)
+    wallets = {c.id: billing.run_wallet(keys, calendar, c, orb_usage) for c in tenants if c.contract is None}
+    invoices = billing.build_invoices(keys, calendar, tenants, orb_usage, wallets)
+    money = cash.build(keys, calendar, tenants, invoices, wallets)
+    return World(keys, calendar, tenants, metered.events, in_orb, orb_usage, wallets, invoices, money)
