@@ -1,0 +1,369 @@
+"""The tie-out report: what ties, what does not and why, from the marts of a built warehouse to the terminal, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
+MARTS = ("reconciliation.rec_bridge", "marts.fct_breaks", "marts.fct_excluded_rows", "seeds.currencies")
+NAMES = {"app": "app", "orb": "Orb", "stripe": "Stripe", "paid": "paid", "bank": "bank", "payouts": "payouts"}
+
+
+class ReportUnavailable(Exception):
+    """There is nothing to report from; the sentence says what is missing and what to do."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What takes the left total towards the right one: a cause, `timing` or `within_tolerance`; right minus left."""
+
+    line: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Tie:
+    """One comparison in one currency (in the metered hop: one metric, and quantities instead of money).
+
+    left_total + explained + unexplained = right_total, to the last digit.
+    """
+
+    comparison: str
+    hop: str
+    currency: str
+    left_total: Decimal
+    items: tuple[Item, ...]
+    unexplained: Decimal
+    right_total: Decimal
+
+    @property
+    def explained(self) -> Decimal:
+        return sum((item.amount for item in self.items), Decimal(0))
+
+
+@dataclass(frozen=True)
+class BreakGroup:
+    """The differences of one cause and currency. `worth` adds their absolute amounts, so that two that point in
+    opposite directions do not cancel; `effect` is what they do to the right total, as in the bridge."""
+
+    comparison: str
+    hop: str
+    cause: str
+    currency: str
+    count: int
+    worth: Decimal
+    effect: Decimal
+
+
+@dataclass(frozen=True)
+class ExcludedGroup:
+    """What was kept out of the marts or of revenue, and why; it has no period and is counted over all of them."""
+
+    cause: str
+    source: str
+    stream: str
+    currency: str | None
+    count: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Report:
+    """`period` is the month asked for, None for all; `exponents` are the decimals of each currency (ISO 4217)."""
+
+    period: str | None
+    periods: tuple[str, ...]
+    ties: tuple[Tie, ...]
+    breaks: tuple[BreakGroup, ...]
+    timing: tuple[BreakGroup, ...]
+    excluded: tuple[ExcludedGroup, ...]
+    exponents: dict[str, int]
+
+    @property
+    def unexplained(self) -> tuple[tuple[str, str, Decimal], ...]:
+        """(hop, currency, amount) of every bridge with an unexplained remainder; where unexplained breaks cancel in
+        their bridges, what they are worth."""
+        bridges = tuple((tie.hop, tie.currency, abs(tie.unexplained)) for tie in self.ties if tie.unexplained != 0)
+        return bridges or tuple(
+            (group.hop, group.currency, group.worth) for group in self.breaks if group.cause == "unexplained"
+        )
+
+
+def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
+    """Reads the report for one `period` (a month, `2026-08`) or for all of them from the DuckDB file `warehouse`.
+
+    Raises ReportUnavailable when the warehouse, its marts or the period are not there.
+    """
+    if period is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", period):
+        raise ReportUnavailable(f"a period is a month, written like 2026-08; {period!r} is not one")
+    if not warehouse.is_file():
+        raise ReportUnavailable(
+            f"there is no warehouse at {warehouse}: run the job first (`tieout run` or `tieout demo`)"
+        )
+    try:
+        connection = duckdb.connect(str(warehouse), read_only=True)
+    except duckdb.IOException as error:
+        raise ReportUnavailable(f"{warehouse} cannot be read now, is a run writing it? DuckDB says: {error}") from error
+    with connection:
+        tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
+        present = {name for (name,) in tables.fetchall()}
+        if missing := [mart for mart in MARTS if mart not in present]:
+            raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
+        rows = connection.execute("select distinct period from reconciliation.rec_bridge order by period").fetchall()
+        periods = tuple(each for (each,) in rows)
+        if period is not None and period not in periods:
+            raise ReportUnavailable(
+                f"nothing was compared in {period}; there are: {', '.join(periods) or 'no periods'}"
+            )
+        breaks = _breaks(connection, period)
+        return Report(
+            period=period,
+            periods=periods,
+            ties=_ties(connection, period),
+            breaks=tuple(group for status, group in breaks if status == "break"),
+            timing=tuple(group for status, group in breaks if status == "timing"),
+            excluded=_excluded(connection),
+            exponents=dict(connection.execute("select currency, exponent from seeds.currencies").fetchall()),
+        )
+
+
+def _ties(connection: duckdb.DuckDBPyConnection, period: str | None) -> tuple[Tie, ...]:
+    lines = connection.execute(
+        """
+        select comparison, hop, currency, line, sum(amount)
+        from reconciliation.rec_bridge
+        where coalesce(period = $period, true)
+        group by comparison, hop, currency, line
+        """,
+        {"period": period},
+    ).fetchall()
+    ties = []
+    for (comparison, hop, currency), group in groupby(sorted(lines, key=_pipeline), key=lambda line: line[:3]):
+        amounts = {line: amount for *_, line, amount in group}
+        left, unexplained, right = (amounts.pop(line) for line in ("left_total", "unexplained", "right_total"))
+        items = tuple(Item(line, amount) for line, amount in amounts.items())
+        ties.append(Tie(comparison, hop, currency, left, items, unexplained, right))
+    return tuple(ties)
+
+
+def _breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> list[tuple[str, BreakGroup]]:
+    rows = connection.execute(
+        """
+        select comparison, hop, currency, cause, status, count(*), sum(abs(difference)), sum(-difference)
+        from marts.fct_breaks
+        where coalesce(period = $period, true)
+        group by comparison, hop, currency, cause, status
+        """,
+        {"period": period},
+    ).fetchall()
+    return [
+        (status, BreakGroup(comparison, hop, cause, currency, count, worth, effect))
+        for comparison, hop, currency, cause, status, count, worth, effect in sorted(rows, key=_pipeline)
+    ]
+
+
+def _excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup, ...]:
+    rows = connection.execute(
+        """
+        select cause, source, stream, currency, count(*), sum(amount)
+        from marts.fct_excluded_rows
+        group by cause, source, stream, currency
+        order by cause, source, stream, currency
+        """
+    ).fetchall()
+    return tuple(ExcludedGroup(*row) for row in rows)
+
+
+def _pipeline(row: Sequence[Any]) -> tuple[int, int, str, str, str]:
+    """Hops in the order of the pipeline, in a hop the plain comparison before those of a part of it (whose names are
+    longer), then currency, then line."""
+    comparison, hop, currency, line = row[:4]
+    return HOPS.index(hop), len(comparison), comparison, currency, line
+
+
+def verdict(report: Report) -> str:
+    """The whole report in one sentence, or two."""
+    scope = f" in {report.period}" if report.period else ""
+    if report.unexplained:
+        amounts = _listed(f"{_amount(each, unit, report)} {unit} ({hop})" for hop, unit, each in report.unexplained)
+        return f"It does not tie{scope}: {amounts} unexplained."
+    transit = _worth(report.timing, report)
+    timing = f" {transit} in timing will clear by itself." if transit else ""
+    if not report.breaks:
+        return f"Everything ties{scope}: no breaks, nothing unexplained.{timing}"
+    count = sum(group.count for group in report.breaks)
+    usage = sum(group.count for group in report.breaks if group.hop == "metered")
+    parts = [f"{count - usage} in money, worth {_worth(report.breaks, report)}"] if count > usage else []
+    parts += [f"{usage} in metered usage"] if usage else []
+    return f"{count} break{'s' if count > 1 else ''}{scope}: {'; '.join(parts)}. Nothing is unexplained.{timing}"
+
+
+def _worth(groups: Iterable[BreakGroup], report: Report) -> str:
+    """What the groups are worth in each currency; metered quantities are no money and left out."""
+    money: dict[str, Decimal] = {}
+    for group in groups:
+        if group.hop != "metered":
+            money[group.currency] = money.get(group.currency, Decimal(0)) + group.worth
+    return _listed(f"{_amount(amount, currency, report)} {currency}" for currency, amount in sorted(money.items()))
+
+
+def render(report: Report, console: Console) -> None:
+    """Writes the report to `console`, made for 100 columns."""
+    sound = not report.unexplained
+    console.print(Panel(Text(verdict(report), style="bold"), border_style="green" if sound else "red", padding=(0, 1)))
+    periods = report.period or f"{report.periods[0]} to {report.periods[-1]}"
+    _print(
+        console,
+        f"What ties, {periods}",
+        _ties(report),
+        "left + explained + unexplained = right; explained by breaks and timing",
+    )
+    if report.breaks:
+        note = "worth adds absolute amounts, so no two cancel; usage in its own units"
+        _print(console, "Breaks by cause", _groups(report.breaks, report), note)
+    if report.timing:
+        _print(console, "Timing, clears by itself", _groups(report.timing, report), "not counted as breaks")
+    if report.excluded:
+        _print(
+            console,
+            "Kept out, all periods",
+            _excluded(report),
+            "test rows are in no total, internal accounts in no revenue",
+        )
+
+
+def _print(console: Console, title: str, table: Table, note: str) -> None:
+    console.print(Text.assemble((f" {title}", "bold"), (f"  {note}", "dim")))
+    console.print(Padding(table, (0, 0, 1, 0)))
+
+
+def _table(*columns: str, numbers: Iterable[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=True, show_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
+    return table
+
+
+def _ties(report: Report) -> Table:
+    table = _table(
+        "hop", "compared", "in", "left", "explained", "unexplained", "right", "",
+        numbers=("left", "explained", "unexplained", "right"),
+    )  # fmt: skip
+    hop = comparison = ""
+    for tie in report.ties:
+        if comparison not in ("", tie.comparison):
+            table.add_section()
+        amounts = (tie.left_total, tie.explained, tie.unexplained, tie.right_total)
+        left, explained, unexplained, right = _amounts(amounts, tie.currency, report)
+        table.add_row(
+            tie.hop if tie.hop != hop else "",
+            _compared(tie.comparison) if tie.comparison != comparison else "",
+            tie.currency,
+            left,
+            explained if tie.explained else Text("-", "dim"),
+            Text(unexplained, "bold red") if tie.unexplained else Text("0", "green"),
+            right,
+            Text("✗", "bold red") if tie.unexplained else Text("✓", "green"),
+        )
+        hop, comparison = tie.hop, tie.comparison
+    return table
+
+
+def _groups(groups: Iterable[BreakGroup], report: Report) -> Table:
+    table = _table(
+        "hop", "cause", "count", "worth", "in", "effect on right", numbers=("count", "worth", "effect on right")
+    )
+    above = ""
+    for group in groups:
+        worth, effect = _amounts((group.worth, group.effect), group.currency, report)
+        style = "bold red" if group.cause == "unexplained" else ""
+        hop = group.hop if group.hop != above else ""
+        table.add_row(hop, Text(group.cause, style), f"{group.count:,}", worth, group.currency, effect)
+        above = group.hop
+    return table
+
+
+def _excluded(report: Report) -> Table:
+    table = _table("cause", "object", "count", "amount", "in", numbers=("count", "amount"))
+    for group in report.excluded:
+        amount = _amount(group.amount, group.currency, report) if group.currency else Text("-", "dim")
+        table.add_row(group.cause, f"{group.source} {group.stream}", f"{group.count:,}", amount, group.currency or "")
+    return table
+
+
+def _compared(comparison: str) -> str:
+    """`invoiced__orb_vs_stripe` reads `Orb ↔ Stripe`."""
+    sides = comparison.partition("__")[2].split("_vs_")
+    return " ↔ ".join(" ".join(NAMES.get(word, word) for word in side.split("_")) for side in sides)
+
+
+def _amounts(amounts: Iterable[Decimal], currency: str, report: Report) -> list[str]:
+    """Amounts of one row with the same decimals: the currency's, none for a metric, more where a digit needs them."""
+    exact = list(amounts)
+    decimals = max([report.exponents.get(currency, 0), *(_decimals(amount) for amount in exact)])
+    return [f"{amount:,.{decimals}f}" for amount in exact]
+
+
+def _amount(amount: Decimal, currency: str, report: Report) -> str:
+    return _amounts([amount], currency, report)[0]
+
+
+def _decimals(amount: Decimal) -> int:
+    exponent = amount.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _listed(parts: Iterable[str]) -> str:
+    *rest, last = list(parts) or [""]
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def to_json(report: Report) -> str:
+    """The report with every amount as a string, digit for digit, since a JSON number would be read as a float."""
+    content = {"verdict": verdict(report), **asdict(report)}
+    ties = [{**asdict(tie), "explained": tie.explained} for tie in report.ties]
+    return json.dumps({**content, "ties": ties}, default=_plain, indent=2)
+
+
+def to_csv(report: Report) -> str:
+    """One row per figure, for a spreadsheet: section (bridge, break, timing, excluded), what, count, amount."""
+    rows: list[tuple[str, str, str, str, str, str, str]] = []
+    for tie in report.ties:
+        lines = [("left_total", tie.left_total), *((item.line, item.amount) for item in tie.items)]
+        for line, amount in [*lines, ("unexplained", tie.unexplained), ("right_total", tie.right_total)]:
+            rows.append(("bridge", tie.hop, tie.comparison, line, tie.currency, "", _plain(amount)))
+    for section, groups in (("break", report.breaks), ("timing", report.timing)):
+        for group in groups:
+            figures = (group.cause, group.currency, str(group.count), _plain(group.worth))
+            rows.append((section, group.hop, group.comparison, *figures))
+    for kept_out in report.excluded:
+        figures = (kept_out.cause, kept_out.currency or "", str(kept_out.count), _plain(kept_out.amount))
+        rows.append(("excluded", kept_out.source, kept_out.stream, *figures))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("section", "hop_or_source", "comparison_or_stream", "line", "currency", "count", "amount"))
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _plain(amount: object) -> str:
+    if not isinstance(amount, Decimal):
+        raise TypeError(f"{amount!r} is not an amount")
+    return f"{amount.normalize():f}"
