@@ -14,7 +14,7 @@ SUITES = Path(__file__).parent / "suites"
 SEVERITIES = ("critical", "warning")
 
 
-class SuiteError(Exception):
+class SuiteError(ValueError):
     """A suite cannot be read, or its mart is not there; the sentence names the file, the entry and the remedy."""
 
 

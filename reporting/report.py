@@ -26,7 +26,7 @@ MARTS = ("reconciliation.rec_bridge", "marts.fct_breaks", "marts.fct_excluded_ro
 NAMES = {"app": "app", "orb": "Orb", "stripe": "Stripe", "paid": "paid", "bank": "bank", "payouts": "payouts"}
 
 
-class ReportUnavailable(Exception):
+class ReportUnavailable(ValueError):
     """There is nothing to report from; the sentence says what is missing and what to do."""
 
 
@@ -132,19 +132,19 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
             raise ReportUnavailable(
                 f"nothing was compared in {period}; there are: {', '.join(periods) or 'no periods'}"
             )
-        breaks = _breaks(connection, period)
+        breaks = _read_breaks(connection, period)
         return Report(
             period=period,
             periods=periods,
-            ties=_ties(connection, period),
+            ties=_read_ties(connection, period),
             breaks=tuple(group for status, group in breaks if status == "break"),
             timing=tuple(group for status, group in breaks if status == "timing"),
-            excluded=_excluded(connection),
+            excluded=_read_excluded(connection),
             exponents=dict(connection.execute("select currency, exponent from seeds.currencies").fetchall()),
         )
 
 
-def _ties(connection: duckdb.DuckDBPyConnection, period: str | None) -> tuple[Tie, ...]:
+def _read_ties(connection: duckdb.DuckDBPyConnection, period: str | None) -> tuple[Tie, ...]:
     lines = connection.execute(
         """
         select comparison, hop, currency, line, sum(amount)
@@ -163,7 +163,7 @@ def _ties(connection: duckdb.DuckDBPyConnection, period: str | None) -> tuple[Ti
     return tuple(ties)
 
 
-def _breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> list[tuple[str, BreakGroup]]:
+def _read_breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> list[tuple[str, BreakGroup]]:
     rows = connection.execute(
         """
         select comparison, hop, currency, cause, status, count(*), sum(abs(difference)), sum(-difference)
@@ -179,7 +179,7 @@ def _breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> list[t
     ]
 
 
-def _excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup, ...]:
+def _read_excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup, ...]:
     rows = connection.execute(
         """
         select cause, source, stream, currency, count(*), sum(amount)
@@ -232,19 +232,19 @@ def render(report: Report, console: Console) -> None:
     _print(
         console,
         f"What ties, {periods}",
-        _ties(report),
+        _tie_table(report),
         "left + explained + unexplained = right; explained by breaks and timing",
     )
     if report.breaks:
         note = "worth adds absolute amounts, so no two cancel; usage in its own units"
-        _print(console, "Breaks by cause", _groups(report.breaks, report), note)
+        _print(console, "Breaks by cause", _break_table(report.breaks, report), note)
     if report.timing:
-        _print(console, "Timing, clears by itself", _groups(report.timing, report), "not counted as breaks")
+        _print(console, "Timing, clears by itself", _break_table(report.timing, report), "not counted as breaks")
     if report.excluded:
         _print(
             console,
             "Kept out, all periods",
-            _excluded(report),
+            _excluded_table(report),
             "test rows are in no total, internal accounts in no revenue",
         )
 
@@ -261,7 +261,7 @@ def _table(*columns: str, numbers: Iterable[str]) -> Table:
     return table
 
 
-def _ties(report: Report) -> Table:
+def _tie_table(report: Report) -> Table:
     table = _table(
         "hop", "compared", "in", "left", "explained", "unexplained", "right", "",
         numbers=("left", "explained", "unexplained", "right"),
@@ -286,7 +286,7 @@ def _ties(report: Report) -> Table:
     return table
 
 
-def _groups(groups: Iterable[BreakGroup], report: Report) -> Table:
+def _break_table(groups: Iterable[BreakGroup], report: Report) -> Table:
     table = _table(
         "hop", "cause", "count", "worth", "in", "effect on right", numbers=("count", "worth", "effect on right")
     )
@@ -300,7 +300,7 @@ def _groups(groups: Iterable[BreakGroup], report: Report) -> Table:
     return table
 
 
-def _excluded(report: Report) -> Table:
+def _excluded_table(report: Report) -> Table:
     table = _table("cause", "object", "count", "amount", "in", numbers=("count", "amount"))
     for group in report.excluded:
         amount = _amount(group.amount, group.currency, report) if group.currency else Text("-", "dim")
