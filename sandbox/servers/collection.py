@@ -78,7 +78,7 @@ class Collection:
         A file that does not exist is an empty collection. Raises DatasetError on a line that cannot be served.
         """
         if not path.exists() or path.stat().st_size == 0:
-            return Collection.of(b"", [], key=key)
+            return Collection.of(b"", [], columns=columns, order=order)
         with path.open("rb") as file:
             buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         spans: list[tuple[int, int]] = []

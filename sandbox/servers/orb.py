@@ -282,7 +282,7 @@ class Orb:
         )
         # A block does not say its currency; its ledger entries do.
         ledger = self._ledger.columns
-        currencies = dict(zip(ledger["block"], ledger["currency"], strict=True)) if self._ledger.listed else {}
+        currencies = dict(zip(ledger["block"], ledger["currency"], strict=True))
         self._blocks = Collection.load(
             folder / "credit_blocks.jsonl",
             columns={
@@ -301,9 +301,7 @@ class Orb:
             folder / "event_volume.jsonl", key=lambda line: f"{line['timeframe_start']}",
             columns={"hour": _instant_at("timeframe_start")},
         )  # fmt: skip
-        self._volumes = (
-            {hour: volumes.raw(rank) for rank, hour in enumerate(volumes.columns["hour"])} if volumes.listed else {}
-        )
+        self._volumes = {hour: volumes.raw(rank) for rank, hour in enumerate(volumes.columns["hour"])}
         self._events = Lookup.load(folder / "events.jsonl")
 
     def _load(self, folder: Path, name: str, resource: Resource) -> Collection:

@@ -261,12 +261,12 @@ def _load(files: Mapping[str, Path], url: str) -> None:
         for name, columns in TABLES.items():
             connection.execute(f"create table {name} ({columns})")
             if name in files:
-                _copy(connection, name, files[name])
+                copy_parquet(connection, name, files[name])
     with psycopg.connect(url + DATABASE, autocommit=True) as connection:
         connection.execute("analyze")
 
 
-def _copy(connection: psycopg.Connection, table: str, path: Path) -> None:
+def copy_parquet(connection: psycopg.Connection, table: str, path: Path) -> None:
     import psycopg
     import pyarrow as pa
     import pyarrow.csv as csv

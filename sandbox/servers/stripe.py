@@ -308,6 +308,7 @@ LINKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "latest_invoice": ("invoice",),
         "items.data": ("subscription_item",),
         "billing_schedules.applies_to.price": ("price",),
+        "pending_update.subscription_items": ("subscription_item",),
     },
     "subscription_item": {"price": ("price",)},
     "invoice": {
