@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from ingestion.lake import Batch, Lake
 from ingestion.payload import ENVELOPE, Page, Row, SourceError, envelope
@@ -92,6 +93,8 @@ def _recover(stream: Stream, lake: Lake, warehouse: Warehouse, now: Callable[[],
 
 
 def _connect(stream: Stream, settings: Settings, warehouse: Warehouse, now: Callable[[], datetime]) -> Source:
+    # stamina would print every retry, with the request in it, to standard output where structlog is installed
+    set_on_retry_hooks([LoggingOnRetryHook])
     match stream.source:
         case "stripe":
             return StripeSource.connect(settings)
