@@ -16,13 +16,12 @@ from typing import Any
 import duckdb
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
-MARTS = ("reconciliation.rec_bridge", "marts.fct_breaks", "marts.fct_excluded_rows", "seeds.currencies")
+MARTS = ("reconciliation.rec_bridge", "reconciliation.fct_breaks", "marts.fct_excluded_rows", "seeds.currencies")
 NAMES = {"app": "app", "orb": "Orb", "stripe": "Stripe", "paid": "paid", "bank": "bank", "payouts": "payouts"}
 
 
@@ -61,7 +60,8 @@ class Tie:
 @dataclass(frozen=True)
 class BreakGroup:
     """The differences of one cause and currency. `worth` adds their absolute amounts, so that two that point in
-    opposite directions do not cancel; `effect` is what they do to the right total, as in the bridge."""
+    opposite directions do not cancel; `effect` is what they do to the right total: over all causes, what the bridge
+    explains. A break between two currencies counts in the left one; in the right one it has an effect only."""
 
     comparison: str
     hop: str
@@ -119,7 +119,7 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
         )
     try:
         connection = duckdb.connect(str(warehouse), read_only=True)
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         raise ReportUnavailable(f"{warehouse} cannot be read now, is a run writing it? DuckDB says: {error}") from error
     with connection:
         tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
@@ -128,10 +128,10 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
             raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
         rows = connection.execute("select distinct period from reconciliation.rec_bridge order by period").fetchall()
         periods = tuple(each for (each,) in rows)
+        if not periods:
+            raise ReportUnavailable(f"{warehouse} has nothing to compare yet: no usage, no invoices, no payouts")
         if period is not None and period not in periods:
-            raise ReportUnavailable(
-                f"nothing was compared in {period}; there are: {', '.join(periods) or 'no periods'}"
-            )
+            raise ReportUnavailable(f"nothing was compared in {period}; there are: {', '.join(periods)}")
         breaks = _read_breaks(connection, period)
         return Report(
             period=period,
@@ -166,16 +166,27 @@ def _read_ties(connection: duckdb.DuckDBPyConnection, period: str | None) -> tup
 def _read_breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> list[tuple[str, BreakGroup]]:
     rows = connection.execute(
         """
-        select comparison, hop, currency, cause, status, count(*), sum(abs(difference)), sum(-difference)
-        from marts.fct_breaks
+        with legs as (
+            select comparison, hop, currency, cause, status, period, 1 as breaks, abs(difference) as worth,
+                -difference as effect
+            from reconciliation.fct_breaks
+            union all
+            -- a break between two currencies is one break, and stands in the bridges of both
+            select comparison, hop, right_currency, cause, status, period, 0, 0, right_amount
+            from reconciliation.fct_breaks
+            where currency <> right_currency
+        )
+        select comparison, hop, currency, cause, status, sum(breaks), sum(worth), sum(effect)
+        from legs
         where coalesce(period = $period, true)
         group by comparison, hop, currency, cause, status
         """,
         {"period": period},
     ).fetchall()
+    rows.sort(key=lambda row: (HOPS.index(row[1]), row[3], row[2]))
     return [
         (status, BreakGroup(comparison, hop, cause, currency, count, worth, effect))
-        for comparison, hop, currency, cause, status, count, worth, effect in sorted(rows, key=_pipeline)
+        for comparison, hop, currency, cause, status, count, worth, effect in rows
     ]
 
 
@@ -219,62 +230,50 @@ def _worth(groups: Iterable[BreakGroup], report: Report) -> str:
     """What the groups are worth in each currency; metered quantities are no money and left out."""
     money: dict[str, Decimal] = {}
     for group in groups:
-        if group.hop != "metered":
+        if group.hop != "metered" and group.count:
             money[group.currency] = money.get(group.currency, Decimal(0)) + group.worth
     return _listed(f"{_amount(amount, currency, report)} {currency}" for currency, amount in sorted(money.items()))
 
 
 def render(report: Report, console: Console) -> None:
     """Writes the report to `console`, made for 100 columns."""
-    sound = not report.unexplained
-    console.print(Panel(Text(verdict(report), style="bold"), border_style="green" if sound else "red", padding=(0, 1)))
-    periods = report.period or f"{report.periods[0]} to {report.periods[-1]}"
-    _print(
-        console,
-        f"What ties, {periods}",
-        _tie_table(report),
-        "left + explained + unexplained = right; explained by breaks and timing",
-    )
-    if report.breaks:
-        note = "worth adds absolute amounts, so no two cancel; usage in its own units"
-        _print(console, "Breaks by cause", _break_table(report.breaks, report), note)
-    if report.timing:
-        _print(console, "Timing, clears by itself", _break_table(report.timing, report), "not counted as breaks")
+    colour = "red" if report.unexplained else "green"
+    console.print(Panel(Text(verdict(report), "bold"), border_style=colour, padding=(0, 1)), "")
+    periods = report.period or " to ".join(dict.fromkeys((report.periods[0], report.periods[-1])))
+    _heading(console, f"What ties, {periods}", "from left to right: total + explained + unexplained = total")
+    for comparison, ties in groupby(report.ties, key=lambda tie: tie.comparison):
+        console.print(_tie_table(comparison, ties, report), "")
+    for title, note, groups in (
+        ("Breaks by cause", "worth adds absolute amounts, so that no two cancel", report.breaks),
+        ("Timing", "clears by itself, not counted as breaks", report.timing),
+    ):
+        if groups:
+            _heading(console, title, note)
+            console.print(_break_table(groups, report), "")
     if report.excluded:
-        _print(
-            console,
-            "Kept out, all periods",
-            _excluded_table(report),
-            "test rows are in no total, internal accounts in no revenue",
-        )
+        _heading(console, "Kept out, in all periods", "test rows of every total, internal accounts of revenue")
+        console.print(_excluded_table(report))
 
 
-def _print(console: Console, title: str, table: Table, note: str) -> None:
-    console.print(Text.assemble((f" {title}", "bold"), (f"  {note}", "dim")))
-    console.print(Padding(table, (0, 0, 1, 0)))
+def _heading(console: Console, title: str, note: str) -> None:
+    console.print(Text.assemble((" " + title, "bold"), (f"   {note}", "dim")))
 
 
-def _table(*columns: str, numbers: Iterable[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=True, show_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
-    return table
-
-
-def _tie_table(report: Report) -> Table:
-    table = _table(
-        "hop", "compared", "in", "left", "explained", "unexplained", "right", "",
-        numbers=("left", "explained", "unexplained", "right"),
-    )  # fmt: skip
-    hop = comparison = ""
-    for tie in report.ties:
-        if comparison not in ("", tie.comparison):
-            table.add_section()
+def _tie_table(comparison: str, ties: Iterable[Tie], report: Report) -> Table:
+    """The columns are the systems compared; the widths are fixed so that one comparison stands under the other."""
+    hop, _, sides = comparison.partition("__")
+    left_side, right_side = (
+        " ".join(NAMES.get(word, word) for word in side.split("_")) for side in sides.split("_vs_")
+    )
+    table = Table(box=SIMPLE_HEAD, show_edge=False, header_style="dim")
+    table.add_column(Text(hop, "not dim bold"), width=14)
+    for header, width in ((left_side, 19), ("explained", 17), ("unexplained", 12), (right_side, 19)):
+        table.add_column(header, justify="right", width=width, no_wrap=True, overflow="fold")
+    table.add_column(width=1)
+    for tie in ties:
         amounts = (tie.left_total, tie.explained, tie.unexplained, tie.right_total)
         left, explained, unexplained, right = _amounts(amounts, tie.currency, report)
         table.add_row(
-            tie.hop if tie.hop != hop else "",
-            _compared(tie.comparison) if tie.comparison != comparison else "",
             tie.currency,
             left,
             explained if tie.explained else Text("-", "dim"),
@@ -282,36 +281,36 @@ def _tie_table(report: Report) -> Table:
             right,
             Text("✗", "bold red") if tie.unexplained else Text("✓", "green"),
         )
-        hop, comparison = tie.hop, tie.comparison
     return table
 
 
 def _break_table(groups: Iterable[BreakGroup], report: Report) -> Table:
-    table = _table(
-        "hop", "cause", "count", "worth", "in", "effect on right", numbers=("count", "worth", "effect on right")
-    )
+    table = _table("hop", "cause", "#count", "#worth", "in", "#effect on right")
     above = ""
     for group in groups:
         worth, effect = _amounts((group.worth, group.effect), group.currency, report)
-        style = "bold red" if group.cause == "unexplained" else ""
+        cause = Text(group.cause, "bold red" if group.cause == "unexplained" else "")
         hop = group.hop if group.hop != above else ""
-        table.add_row(hop, Text(group.cause, style), f"{group.count:,}", worth, group.currency, effect)
+        count, worth = (f"{group.count:,}", worth) if group.count else ("", "")
+        table.add_row(hop, cause, count, worth, group.currency, effect)
         above = group.hop
     return table
 
 
 def _excluded_table(report: Report) -> Table:
-    table = _table("cause", "object", "count", "amount", "in", numbers=("count", "amount"))
+    table = _table("cause", "object", "#count", "#amount", "in")
     for group in report.excluded:
-        amount = _amount(group.amount, group.currency, report) if group.currency else Text("-", "dim")
-        table.add_row(group.cause, f"{group.source} {group.stream}", f"{group.count:,}", amount, group.currency or "")
+        amount = _amount(group.amount, group.currency, report) if group.currency else "-"
+        table.add_row(group.cause, f"{group.source} {group.stream}", f"{group.count:,}", amount, group.currency)
     return table
 
 
-def _compared(comparison: str) -> str:
-    """`invoiced__orb_vs_stripe` reads `Orb ↔ Stripe`."""
-    sides = comparison.partition("__")[2].split("_vs_")
-    return " ↔ ".join(" ".join(NAMES.get(word, word) for word in side.split("_")) for side in sides)
+def _table(*columns: str) -> Table:
+    """Columns that begin with # hold figures."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column.lstrip("#"), justify="right" if column[0] == "#" else "left", no_wrap=True)
+    return table
 
 
 def _amounts(amounts: Iterable[Decimal], currency: str, report: Report) -> list[str]:

@@ -10,6 +10,8 @@ import duckdb
 SCHEMA = """
 create schema marts;
 create schema reconciliation;
+create schema seeds;
+create table seeds.currencies (currency varchar, exponent bigint);
 create table marts.dim_customers (customer_id varchar, currency varchar, account_type varchar, is_internal boolean);
 create table marts.fct_usage_daily (
     usage_daily_id varchar, customer_id varchar, product_id varchar, model varchar, metric varchar, unit varchar,
@@ -31,7 +33,7 @@ create table marts.fct_payouts (
     payout_id varchar, currency varchar, amount decimal(38, 9), status varchar, created_at timestamptz,
     arrival_date date
 );
-create table marts.fct_breaks (
+create table reconciliation.fct_breaks (
     comparison varchar, hop varchar, break_id varchar, match_key varchar, customer_id varchar, period varchar,
     currency varchar, right_currency varchar, left_ref varchar, left_amount decimal(38, 9), right_ref varchar,
     right_amount decimal(38, 9), difference decimal(38, 9), status varchar, cause varchar, evidence varchar
@@ -47,15 +49,16 @@ create table reconciliation.rec_bridge (
 """
 
 TIED = """
+insert into seeds.currencies values ('USD', 2), ('EUR', 2), ('JPY', 0), ('BHD', 3);
 insert into marts.dim_customers values
     ('acct_0001', 'USD', 'customer', false), ('acct_0002', 'JPY', 'customer', false),
     ('acct_0009', 'USD', 'internal', true);
 insert into marts.fct_usage_daily
-select customer || product || day, customer, product, 'm', metric, unit, quantity, 10, false,
+select customer || product || day, customer, product, 'm', metric, unit, quantity, 2000, false,
     cast(day || ' 00:00:01+00' as timestamptz), cast(day || ' 23:59:59+00' as timestamptz), cast(day as date)
 from (values ('acct_0001'), ('acct_0002')) as customers (customer)
 cross join (values
-    ('text_input', 'input_tokens', 'token', 5000), ('text_requests', 'requests', 'request', 10),
+    ('text_input', 'input_tokens', 'token', 5000), ('text_requests', 'requests', 'request', 2000),
     ('gpu_compute', 'gpu_seconds', 'second', 12.5)
 ) as products (product, metric, unit, quantity)
 cross join (values ('2026-07-01'), ('2026-07-02'), ('2026-07-03')) as days (day);
@@ -72,7 +75,7 @@ insert into marts.fct_revenue_daily values
 insert into marts.fct_payouts values
     ('po_1', 'USD', 120.00, 'paid', '2026-08-10 03:00:00+00', '2026-08-12'),
     ('po_2', 'JPY', 9900, 'paid', '2026-08-10 03:00:00+00', '2026-08-13');
-insert into marts.fct_breaks values
+insert into reconciliation.fct_breaks values
     ('invoiced__orb_vs_stripe', 'invoiced', 'b1', 'inv_3', 'acct_0001', '2026-08', 'USD', 'USD', 'inv_3', 50.00, null,
         0, 50.00, 'break', 'invoice_not_synced', 'issued, no Stripe invoice carries its id'),
     ('invoiced__orb_vs_stripe', 'invoiced', 'b2', 'inv_5', 'acct_0001', '2026-08', 'USD', 'EUR', 'inv_5', 30.00, 'in_5',

@@ -49,10 +49,10 @@ DEFECTS = {
     (
         "fct_usage_daily",
         "A request is one event",
-    ): "update marts.fct_usage_daily set event_count = 11 where unit = 'request'",
+    ): "update marts.fct_usage_daily set event_count = 2001 where unit = 'request'",
     (
         "fct_usage_daily",
-        "Every day between the first and the last has usage",
+        "No day is without usage once there are a thousand events a day",
     ): "delete from marts.fct_usage_daily where usage_date = '2026-07-02'",
     (
         "fct_usage_daily",
@@ -96,15 +96,15 @@ DEFECTS = {
     (
         "fct_breaks",
         "Every break has a cause",
-    ): "update marts.fct_breaks set cause = 'unexplained' where break_id = 'b1'",
+    ): "update reconciliation.fct_breaks set cause = 'unexplained' where break_id = 'b1'",
     (
         "fct_breaks",
         "The difference is left minus right",
-    ): "update marts.fct_breaks set difference = -difference where break_id = 'b4'",
+    ): "update reconciliation.fct_breaks set difference = -difference where break_id = 'b4'",
     (
         "fct_breaks",
         "No single cause has more than a thousand breaks",
-    ): "insert into marts.fct_breaks select b.* from marts.fct_breaks as b, range(1001) where break_id = 'b1'",
+    ): "insert into reconciliation.fct_breaks select b.* from reconciliation.fct_breaks as b, range(1001) where break_id = 'b1'",
     ("fct_payouts", "Payouts are in currencies we hold an account in"): "update marts.fct_payouts set currency = 'CHF'",
     (
         "fct_payouts",
