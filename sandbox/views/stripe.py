@@ -320,7 +320,6 @@ def invoice_item(
             "unit_amount_decimal": str(amount),
         },
         "proration": False,
-        "proration_details": None,
         "quantity": 1,
         "quantity_decimal": "1",
         "tax_rates": [],
