@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import re
+import signal
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,12 @@ _STAMP = re.compile(rb'"(?:created|created_at|timestamp)":\s*(?:(\d+)|"([^"]+)")
 
 def main() -> None:
     orders = msgspec.json.decode(sys.stdin.buffer.readline())
+    threading.Thread(target=_interrupt_at_end_of_stdin, daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        _open(orders)
+
+
+def _open(orders: Mapping[str, Any]) -> None:
     dataset, state = Path(orders["dataset"]), Path(orders["state"])
     with ExitStack() as opened:
         try:
@@ -49,6 +57,9 @@ def main() -> None:
             _answer({"error": traceback.format_exc()})
             raise
         listeners = [opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512)) for _ in range(2)]
+        for listener in listeners:
+            # Its connections inherit it; without it every small answer waits 40 ms for the client's acknowledgement.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ports = [listener.getsockname()[1] for listener in listeners]
         _answer({"stripe_port": ports[0], "orb_port": ports[1], "app_database_url": app_database_url})
         asyncio.run(_serve(listeners, dict(zip(ports, (stripe, orb), strict=True))))
@@ -91,16 +102,21 @@ async def _serve(listeners: list[socket.socket], by_port: Mapping[int, Applicati
         await by_port[scope["server"][1]](scope, receive, send)
 
     config = uvicorn.Config(
-        app, lifespan="off", log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
+        app,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # A client that pauses between two pages must not find its connection closed.
+        timeout_keep_alive=600,
+        timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    await uvicorn.Server(config).serve(sockets=listeners)
 
-    def close_with_parent() -> None:
-        sys.stdin.buffer.read()
-        server.should_exit = True
 
-    threading.Thread(target=close_with_parent, daemon=True).start()
-    await server.serve(sockets=listeners)
+def _interrupt_at_end_of_stdin() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _answer(line: Mapping[str, object]) -> None:

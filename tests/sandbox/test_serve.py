@@ -90,6 +90,18 @@ def test_interrupt_closes_everything_in_order(dataset: Path, state: Path) -> Non
     assert "database system is shut down" in (state / "postgres.log").read_text()
 
 
+def test_interrupt_while_opening_leaves_no_process(dataset: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN, str(dataset), str(tmp_path)]
+    with psutil.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        while not (tmp_path / "postgres/PG_VERSION").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) != 0
+    assert [
+        each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(each.info["cmdline"] or [])
+    ] == []
+
+
 def test_company_that_cannot_open_says_why(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="no dataset directory"), serve(tmp_path / "none", tmp_path / "state"):
         pass
