@@ -11,7 +11,8 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from reporting.report import Report, ReportUnavailable, render, tie_out_report, to_csv, to_json, verdict
+from reporting.render import render, to_csv, to_json, verdict
+from reporting.report import Report, ReportUnavailable, tie_out_report
 from tests.miniature import build
 
 BREAKS = "delete from reconciliation.fct_breaks; "

@@ -1,0 +1,180 @@
+"""The report as people and programs read it: in the terminal, as JSON, as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from decimal import Decimal
+from itertools import groupby
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from reporting.report import BreakGroup, Report, Tie
+
+NAMES = {"app": "app", "orb": "Orb", "stripe": "Stripe", "paid": "paid", "bank": "bank", "payouts": "payouts"}
+
+
+def verdict(report: Report) -> str:
+    """The whole report in one sentence, or two."""
+    scope = f" in {report.period}" if report.period else ""
+    if report.unexplained:
+        amounts = _listed(f"{_amount(each, unit, report)} {unit} ({hop})" for hop, unit, each in report.unexplained)
+        return f"It does not tie{scope}: {amounts} unexplained."
+    transit = _worth(report.timing, report)
+    timing = f" {transit} in timing will clear by itself." if transit else ""
+    if not report.breaks:
+        return f"Everything ties{scope}: no breaks, nothing unexplained.{timing}"
+    count = sum(group.count for group in report.breaks)
+    usage = sum(group.count for group in report.breaks if group.hop == "metered")
+    parts = [f"{count - usage} in money, worth {_worth(report.breaks, report)}"] if count > usage else []
+    parts += [f"{usage} in metered usage"] if usage else []
+    return f"{count} break{'s' if count > 1 else ''}{scope}: {'; '.join(parts)}. Nothing is unexplained.{timing}"
+
+
+def _worth(groups: Iterable[BreakGroup], report: Report) -> str:
+    """What the groups are worth in each currency; metered quantities are no money and left out."""
+    money: dict[str, Decimal] = {}
+    for group in groups:
+        if group.hop != "metered" and group.count:
+            money[group.currency] = money.get(group.currency, Decimal(0)) + group.worth
+    return _listed(f"{_amount(amount, currency, report)} {currency}" for currency, amount in sorted(money.items()))
+
+
+def render(report: Report, console: Console) -> None:
+    """Writes the report to `console`, made for 100 columns."""
+    colour = "red" if report.unexplained else "green"
+    console.print(Panel(Text(verdict(report), "bold"), border_style=colour, padding=(0, 1)), "")
+    periods = report.period or " to ".join(dict.fromkeys((report.periods[0], report.periods[-1])))
+    _heading(console, f"What ties, {periods}", "from left to right: total + explained + unexplained = total")
+    for comparison, ties in groupby(report.ties, key=lambda tie: tie.comparison):
+        console.print(_tie_table(comparison, ties, report), "")
+    for title, note, groups in (
+        ("Breaks by cause", "worth adds absolute amounts, so that no two cancel", report.breaks),
+        ("Timing", "clears by itself, not counted as breaks", report.timing),
+    ):
+        if groups:
+            _heading(console, title, note)
+            console.print(_break_table(groups, report), "")
+    if report.excluded:
+        _heading(console, "Kept out, in all periods", "test rows of every total, internal accounts of revenue")
+        console.print(_excluded_table(report))
+
+
+def _heading(console: Console, title: str, note: str) -> None:
+    console.print(Text.assemble((" " + title, "bold"), (f"   {note}", "dim")))
+
+
+def _tie_table(comparison: str, ties: Iterable[Tie], report: Report) -> Table:
+    """The columns are the systems compared; the widths are fixed so that one comparison stands under the other."""
+    hop, _, sides = comparison.partition("__")
+    left_side, right_side = (
+        " ".join(NAMES.get(word, word) for word in side.split("_")) for side in sides.split("_vs_")
+    )
+    table = Table(box=SIMPLE_HEAD, show_edge=False, header_style="dim")
+    table.add_column(Text(hop, "not dim bold"), width=14)
+    for header, width in ((left_side, 19), ("explained", 17), ("unexplained", 12), (right_side, 19)):
+        table.add_column(header, justify="right", width=width, no_wrap=True, overflow="fold")
+    table.add_column(width=1)
+    for tie in ties:
+        amounts = (tie.left_total, tie.explained, tie.unexplained, tie.right_total)
+        left, explained, unexplained, right = _amounts(amounts, tie.currency, report)
+        table.add_row(
+            tie.currency,
+            left,
+            explained if tie.explained else Text("-", "dim"),
+            Text(unexplained, "bold red") if tie.unexplained else Text("0", "green"),
+            right,
+            Text("✗", "bold red") if tie.unexplained else Text("✓", "green"),
+        )
+    return table
+
+
+def _break_table(groups: Iterable[BreakGroup], report: Report) -> Table:
+    table = _table("hop", "cause", "#count", "#worth", "in", "#effect on right")
+    above = ""
+    for group in groups:
+        worth, effect = _amounts((group.worth, group.effect), group.currency, report)
+        cause = Text(group.cause, "bold red" if group.cause == "unexplained" else "")
+        hop = group.hop if group.hop != above else ""
+        count, worth = (f"{group.count:,}", worth) if group.count else ("", "")
+        table.add_row(hop, cause, count, worth, group.currency, effect)
+        above = group.hop
+    return table
+
+
+def _excluded_table(report: Report) -> Table:
+    table = _table("cause", "object", "#count", "#amount", "in")
+    for group in report.excluded:
+        amount = _amount(group.amount, group.currency, report) if group.currency else "-"
+        table.add_row(group.cause, f"{group.source} {group.stream}", f"{group.count:,}", amount, group.currency)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """Columns that begin with # hold figures."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column.lstrip("#"), justify="right" if column[0] == "#" else "left", no_wrap=True)
+    return table
+
+
+def _amounts(amounts: Iterable[Decimal], currency: str, report: Report) -> list[str]:
+    """Amounts of one row with the same decimals: the currency's, none for a metric, more where a digit needs them."""
+    exact = list(amounts)
+    decimals = max([report.exponents.get(currency, 0), *(_decimals(amount) for amount in exact)])
+    return [f"{amount:,.{decimals}f}" for amount in exact]
+
+
+def _amount(amount: Decimal, currency: str, report: Report) -> str:
+    return _amounts([amount], currency, report)[0]
+
+
+def _decimals(amount: Decimal) -> int:
+    exponent = amount.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _listed(parts: Iterable[str]) -> str:
+    *rest, last = list(parts) or [""]
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def to_json(report: Report) -> str:
+    """The report with every amount as a string, digit for digit, since a JSON number would be read as a float."""
+    content = {"verdict": verdict(report), **asdict(report)}
+    ties = [{**asdict(tie), "explained": tie.explained} for tie in report.ties]
+    return json.dumps({**content, "ties": ties}, default=_plain, indent=2)
+
+
+def to_csv(report: Report) -> str:
+    """One row per figure, for a spreadsheet: section (bridge, break, timing, excluded), what, count, amount."""
+    rows: list[tuple[str, str, str, str, str, str, str]] = []
+    for tie in report.ties:
+        lines = [("left_total", tie.left_total), *((item.line, item.amount) for item in tie.items)]
+        for line, amount in [*lines, ("unexplained", tie.unexplained), ("right_total", tie.right_total)]:
+            rows.append(("bridge", tie.hop, tie.comparison, line, tie.currency, "", _plain(amount)))
+    for section, groups in (("break", report.breaks), ("timing", report.timing)):
+        for group in groups:
+            figures = (group.cause, group.currency, str(group.count), _plain(group.worth))
+            rows.append((section, group.hop, group.comparison, *figures))
+    for kept_out in report.excluded:
+        figures = (kept_out.cause, kept_out.currency or "", str(kept_out.count), _plain(kept_out.amount))
+        rows.append(("excluded", kept_out.source, kept_out.stream, *figures))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("section", "hop_or_source", "comparison_or_stream", "line", "currency", "count", "amount"))
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _plain(amount: object) -> str:
+    if not isinstance(amount, Decimal):
+        raise TypeError(f"{amount!r} is not an amount")
+    return f"{amount.normalize():f}"
