@@ -298,9 +298,10 @@ class Orb:
             columns={"subscription": at("subscription_id")},
         )
         volumes = Collection.load(
-            folder / "event_volume.jsonl", key=lambda line: f"{line['timeframe_start']}",
+            folder / "event_volume.jsonl",
+            key=lambda line: str(line["timeframe_start"]),
             columns={"hour": _instant_at("timeframe_start")},
-        )  # fmt: skip
+        )
         self._volumes = {hour: volumes.raw(rank) for rank, hour in enumerate(volumes.columns["hour"])}
         self._events = Lookup.load(folder / "events.jsonl")
 

@@ -379,7 +379,7 @@ class Stripe:
     def __init__(self, dataset: Path, api_key: str, limits: Limits = GENEROUS) -> None:
         self._api_key = api_key
         self._account = TokenBucket(limits.account)
-        self._endpoints = {path: TokenBucket(limits.endpoint) for path in (resource.name for resource in RESOURCES)}
+        self._endpoints = {resource.name: TokenBucket(limits.endpoint) for resource in RESOURCES}
         self._resources = {resource.name: resource for resource in RESOURCES}
         self._nested = {(nested.resource, nested.name): nested for nested in NESTED}
         folder = dataset / "stripe"
@@ -404,9 +404,8 @@ class Stripe:
         )
 
     def __call__(self, request: Request) -> Reply:
-        request_id = f"req_{secrets.token_hex(7)}"
         headers = {
-            "request-id": request_id,
+            "request-id": f"req_{secrets.token_hex(7)}",
             "stripe-version": request.headers.get("stripe-version", API_VERSION),
             "cache-control": "no-cache, no-store",
         }
@@ -447,10 +446,9 @@ class Stripe:
                 "https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.",
             )
         if not secrets.compare_digest(credential.encode(), self._api_key.encode()):
-            shown = (
-                credential if len(credential) <= 12 else credential[:8] + "*" * (len(credential) - 12) + credential[-4:]
-            )
-            raise StripeError(401, f"Invalid API Key provided: {shown}")
+            if len(credential) > 12:
+                credential = credential[:8] + "*" * (len(credential) - 12) + credential[-4:]
+            raise StripeError(401, f"Invalid API Key provided: {credential}")
 
     def _route(self, request: Request) -> tuple[Resource, str | None, Nested | None]:
         match request.path.split("/")[1:]:
@@ -491,7 +489,7 @@ class Stripe:
         _refuse_unknown(query, PAGE)
         raw = self._need(parent, identity, parent.parameter, 404)
         collection = self._collections[nested.source]
-        ranks = collection.select({nested.parent: frozenset({identity})})
+        ranks = self._children(nested.source, nested.parent, identity)
         if not ranks and (embedded := _decode_fields(raw).get(nested.name)) is not None:
             items = list(_items(_decode_fields(embedded)["data"]))
             ends = itertools.accumulate(map(len, items), initial=0)
@@ -503,14 +501,10 @@ class Stripe:
     def _condition(self, filter_: Filter, query: Mapping[str, list[str]]) -> Range | frozenset[Any] | None:
         name = filter_.name
         if filter_.many:
-            values = query.get(f"{name}[]")
-            if values is not None and len(values) > filter_.many:
+            values = query.get(f"{name}[]", [])
+            if len(values) > filter_.many:
                 raise StripeError(400, f"Invalid array: {name} can have at most {filter_.many} elements", param=name)
-            return (
-                None
-                if values is None
-                else frozenset(filter_.kind(f"{name}[{n}]", value) for n, value in enumerate(values))
-            )
+            return frozenset(filter_.kind(f"{name}[{n}]", value) for n, value in enumerate(values)) if values else None
         if filter_.ranged:
             bounds = {
                 side: filter_.kind(f"{name}[{bound}]", query[f"{name}[{bound}]"][-1])
@@ -533,14 +527,7 @@ class Stripe:
     ) -> None:
         """The parameters that mean more than equality."""
         if resource.name == "subscriptions":
-            status = query.get("status", [None])[-1]
-            statuses = frozenset(self._collections["subscriptions"].columns["status"])
-            wanted["status"] = (
-                statuses if status == "all"
-                else ENDED if status == "ended"
-                else frozenset({status}) if status
-                else statuses - ENDED
-            )  # fmt: skip
+            wanted["status"] = self._subscription_statuses(query["status"][-1] if "status" in query else None)
         elif resource.name == "balance_transactions" and "payout" in query:
             payout = query["payout"][-1]
             if not msgspec.json.decode(self._need(self._resources["payouts"], payout, "payout", 400)).get("automatic"):
@@ -632,10 +619,26 @@ class Stripe:
         kind = msgspec.json.decode(value)["object"]
         return self._expand(value, kind, rest) if kind in LINKS else value
 
+    def _children(self, source: str, parent: str, identity: str) -> Sequence[int]:
+        wanted: dict[str, Range | frozenset[Any]] = {parent: frozenset({identity})}
+        if source == "subscriptions":
+            wanted["status"] = self._subscription_statuses(None)
+        return self._collections[source].select(wanted)
+
+    def _subscription_statuses(self, asked: str | None) -> frozenset[str]:
+        known = frozenset(self._collections["subscriptions"].columns["status"])
+        match asked:
+            case None:
+                return known - ENDED
+            case "all":
+                return known
+            case "ended":
+                return ENDED
+        return frozenset({asked})
+
     def _included(self, kind: str, field: str, identity: str) -> bytes:
         source, parent, url = INCLUDED[kind, field]
-        collection = self._collections[source]
-        ranks = collection.select({parent: frozenset({identity})})
+        collection, ranks = self._collections[source], self._children(source, parent, identity)
         return _list_object([collection.raw(rank) for rank in ranks[:10]], len(ranks) > 10, url.format(id=identity))
 
 
