@@ -6,12 +6,13 @@ it. Every other class is planted into finished views. No object carries two plan
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -466,15 +467,24 @@ def _settled(views: Views) -> list[Deposit]:
 
 
 def _deposit_combined(views: Views, code: str) -> list[Answer]:
-    """Two payouts that followed each other came as one deposit, without a reference, on the day of the later."""
-    follows = {}
+    """Two payouts that followed each other came as one deposit, without a reference, on the day of the later.
+
+    No other payout and no other two of the currency come to that sum.
+    """
+    follows: dict[str, tuple[Deposit, Deposit]] = {}
     settled = sorted(_settled(views), key=lambda d: (d.currency, d.booked_on, d.payout_ids))
-    payout_amounts = {(deposit.currency, deposit.amount) for deposit in views.deposits}
+    amounts = {(payout.currency, payout.amount) for payout in views.world.cash.payouts}
+    sums = Counter(
+        (one.currency, one.amount + other.amount)
+        for one, other in combinations(views.world.cash.payouts, 2)
+        if one.currency == other.currency
+    )
     for earlier, later in pairwise(settled):
         both = (*earlier.payout_ids, *later.payout_ids)
+        total = (earlier.currency, earlier.amount + later.amount)
         is_plain = len(both) == 2 and not views.taken & set(both) and earlier.currency == later.currency
-        is_near = later.booked_on - earlier.booked_on <= timedelta(days=4) and later.booked_on.day > 7
-        if is_plain and is_near and (earlier.currency, earlier.amount + later.amount) not in payout_amounts:
+        is_near = (later.booked_on - earlier.booked_on).days <= 6 and later.booked_on.month == earlier.booked_on.month
+        if is_plain and is_near and sums[total] == 1 and total not in amounts:
             follows[earlier.payout_ids[0]] = (earlier, later)
     answers: list[Answer] = []
     carriers = [_Carrier(payout_id, "", pair[0].currency) for payout_id, pair in follows.items()]

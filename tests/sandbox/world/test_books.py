@@ -75,9 +75,8 @@ def test_invoice_lines_rerate_from_usage_and_the_products_own_prices(clean: Data
         ).fetchall()
     used: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(dict)
     for customer, month, event_name, model, count, *sums in rows:
-        products = dict(
-            zip(("text_input", "text_output", "image_generation", "video_generation", "gpu_compute"), sums, strict=True)
-        )
+        summed = ("text_input", "text_output", "image_generation", "video_generation", "gpu_compute")
+        products = dict(zip(summed, sums, strict=True))
         if event_name == "text_generation":
             products["text_requests"] = count
         for product, quantity in products.items():
@@ -118,6 +117,7 @@ def test_invoice_arithmetic_holds_from_subtotal_to_amount_due(clean: Dataset) ->
             for adjustment in line["adjustments"]:
                 amount = Decimal(adjustment["amount"])
                 if adjustment["adjustment_type"] == "percentage_discount":
+                    assert contract is not None
                     assert amount == (adjusted * contract["discount_percent"] / 100).quantize(digit, ROUND_HALF_UP)
                     adjusted -= amount
                 else:

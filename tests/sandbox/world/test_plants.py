@@ -45,11 +45,12 @@ def invoiced(dataset: Dataset) -> Found:
     for invoice in stripe.pop(None, []):
         found[invoice["id"]] = (None, invoice["id"], -major(invoice["total"], invoice["currency"]))
     for orb_id, orb in collected(dataset).items():
-        first, *again = stripe[orb_id] or [None]
         owed = Decimal(orb["amount_due"])
-        if first is None:
+        if not stripe[orb_id]:
             found[orb_id] = (orb_id, None, owed)
-        elif first["currency"].upper() != orb["currency"]:
+            continue
+        first, *again = stripe[orb_id]
+        if first["currency"].upper() != orb["currency"]:
             found[orb_id] = (orb_id, first["id"], owed)
         elif owed != major(first["total"], first["currency"]):
             found[orb_id] = (orb_id, first["id"], owed - major(first["total"], first["currency"]))
@@ -95,7 +96,7 @@ def banked(dataset: Dataset) -> Found:
     for ref, line in list(deposits.items()):
         pairs = [
             pair
-            for pair in combinations(payouts, 2)
+            for pair in combinations(sorted(payouts, key=lambda i: (payouts[i]["arrival_date"], i)), 2)
             if {amount[payout_id][0] for payout_id in pair} == {line["currency"]}
             and sum(amount[payout_id][1] for payout_id in pair) == Decimal(line["amount"])
         ]
@@ -157,7 +158,7 @@ def test_a_class_is_spread_over_customers_and_currencies(medium: Dataset) -> Non
 
 
 def test_no_object_carries_two_plants(planted: Dataset) -> None:
-    refs = []
+    refs: list[str] = []
     for answer in planted.answers:
         own = {answer["match_key"], *(answer["left_ref"] or "").split(","), answer["right_ref"]} - {None, ""}
         if answer["cause"] == "invoice_synced_twice":
