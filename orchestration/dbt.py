@@ -25,7 +25,7 @@ class Dbt(DbtCliResource):
     def _cli_version(self) -> Version:
         return Version(version("dbt-core"))
 
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
         return None
 
 
@@ -40,7 +40,7 @@ def dbt_project() -> DbtProject:
 
 def dbt_command(project: DbtProject) -> Dbt:
     """The dbt of this environment, which need not be on the PATH."""
-    return Dbt(project_dir=project, dbt_executable=str(Path(sys.executable).parent / "dbt"))
+    return Dbt(project_dir=str(project.project_dir), dbt_executable=str(Path(sys.executable).parent / "dbt"))
 
 
 def _is_stale(manifest: Path) -> bool:

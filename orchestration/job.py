@@ -2,19 +2,194 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
 
 import dagster as dg
-from dagster._core.events import DagsterEventType
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from dagster._core.execution.plan.objects import StepFailureData
+from dagster_shared.error import SerializableErrorInfo
 
-from orchestration.progress import Progress
+from ingestion.settings import Settings
+from ingestion.streams import STREAMS
+from orchestration.progress import Progress, Stage
+
+INGEST, TRANSFORM, EXPECTATIONS = "ingest", "transform", "expectations"
+STAGES = ("pipeline", INGEST, TRANSFORM, EXPECTATIONS)
+_STAGE_OF = {"transformation": TRANSFORM, "expectations": EXPECTATIONS}
+_DBT_STARTS = re.compile(r"dbt (?P<index>\d+) of (?P<total>\d+) (?P<node>\S+)$")
+_INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `rows` says how many new rows each stream brought; a failure or a warning is one sentence."""
+
+    success: bool
+    rows: dict[tuple[str, str], int]
+    failures: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder that Dagster keeps its runs in, with the instance's configuration."""
+    home = settings.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(__file__).with_name("dagster.yaml"), home / "dagster.yaml")
+    return home
+
+
+def run_job(progress: Progress, *, from_lake: bool = False) -> Outcome:
+    """Run the job of `orchestration.definitions`; `from_lake` leaves the sources alone and builds from what has landed.
+
+    Raises KeyboardInterrupt when it was interrupted, after Dagster has let go of everything.
+    """
+    with progress.stage("pipeline", "parsing the dbt project and loading the definitions") as stage:
+        job = _load()
+        assets, checks = set(job.asset_layer.executable_asset_keys), job.asset_layer.asset_graph.asset_check_keys
+        stage.outcome = f"{len(assets)} assets, {len(checks)} checks"
+    progress.start(TRANSFORM if from_lake else INGEST, "planning the run")
+    watch = _Watch(progress)
+    run_id = dg.DagsterRun(job_name=job.name).run_id
+    raw = {dg.AssetKey(stream.asset_key) for stream in STREAMS}
+    # In memory: writing a thousand events into Dagster's files takes longer than the models do. What Dagster itself starts
+    # is in its history; what a person starts is in front of them and in the log.
+    with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
+        instance.add_event_listener(run_id, watch)
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            asset_selection=sorted(assets - raw) if from_lake else None,
+        )
+    if watch.is_interrupted:
+        raise KeyboardInterrupt
+    watch.close(result.success)
+    return Outcome(result.success, watch.rows, tuple(watch.failures), tuple(watch.warnings))
+
+
+def _load() -> dg.JobDefinition:
+    # Imported here because Dagster and dbt take four seconds, which `tieout --help` need not spend.
+    from orchestration.definitions import defs
+    from orchestration.defs.schedules import JOB
+
+    return defs().resolve_job_def(JOB)
+
+
+@dataclass
+class _Watch:
+    """Called with every event of the run, as it happens."""
+
+    progress: Progress
+    rows: dict[tuple[str, str], int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    is_interrupted: bool = False
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, entry: dg.EventLogEntry) -> None:
+        event, step = entry.dagster_event, entry.step_key
+        if step is None:
+            if event and event.is_job_failure and event.job_failure_data.error:
+                self._stop_if_interrupted(event.job_failure_data.error)
+            return
+        stage = self.progress[_STAGE_OF.get(step, INGEST)]
+        if event is None:
+            if found := _DBT_STARTS.search(entry.user_message):
+                stage.at(int(found["index"]) - 1, int(found["total"]), found["node"])
+                self.progress.moved(stage)
+            return
+        match event.event_type:
+            case dg.DagsterEventType.STEP_START:
+                self._step_starts(step, stage)
+            case dg.DagsterEventType.STEP_UP_FOR_RETRY:
+                retry = event.step_retry_data
+                stage.doing = (
+                    f"{_stream(step)} again in {retry.seconds_to_wait or 0:.0f} s: {_sentence(step, retry.error)}"
+                )
+                self._stop_if_interrupted(retry.error)
+            case dg.DagsterEventType.STEP_FAILURE:
+                self._step_fails(step, event.step_failure_data)
+            case dg.DagsterEventType.ASSET_MATERIALIZATION:
+                self._materialized(step, event.step_materialization_data.materialization)
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                self._checked(step, event.asset_check_evaluation_data)
+        self.progress.moved(stage)
+
+    def close(self, success: bool) -> None:
+        """End what is still shown as running; a stage that never started stays so."""
+        for name in (INGEST, TRANSFORM, EXPECTATIONS):
+            self.progress.end(name, "done" if success else "failed", self._outcome(name))
+
+    def _step_starts(self, step: str, stage: Stage) -> None:
+        if step == "transformation":
+            self.progress.end(INGEST, "done", self._outcome(INGEST))
+            self.progress.start(TRANSFORM, "starting dbt")
+        elif step == "expectations":
+            self.progress.end(TRANSFORM, "done", self._outcome(TRANSFORM))
+            self.progress.start(EXPECTATIONS, "Great Expectations on the marts")
+        else:
+            stage.at(len(self.rows), len(STREAMS), _stream(step))
+
+    def _step_fails(self, step: str, data: StepFailureData) -> None:
+        assert data.error
+        self._stop_if_interrupted(data.error)
+        said = data.user_failure_data and data.user_failure_data.description
+        self.failures.extend(said.splitlines() if said else [_sentence(step, data.error)])
+
+    def _materialized(self, step: str, materialization: dg.AssetMaterialization) -> None:
+        self._counts[f"{step} assets"] += 1
+        if step not in _STAGE_OF:
+            rows = materialization.metadata["rows"].value
+            assert isinstance(rows, int)
+            schema, name = materialization.asset_key.path
+            self.rows[schema.removeprefix("raw_"), name] = rows
+
+    def _checked(self, step: str, check: AssetCheckEvaluation) -> None:
+        self._counts[f"{step} checks"] += 1
+        if check.passed:
+            return
+        if check.severity is dg.AssetCheckSeverity.WARN:
+            self.warnings.append(
+                check.description or f"{'.'.join(check.asset_key.path)}: {check.check_name} does not hold"
+            )
+
+    def _outcome(self, stage: str) -> str:
+        match stage:
+            case "ingest":
+                new = sum(self.rows.values())
+                return f"{len(self.rows)} streams, " + (f"{new:,} rows new" if new else "nothing new")
+            case "transform":
+                counts = self._counts
+                return f"{counts['transformation assets']} models, {counts['transformation checks']} tests"
+            case _:
+                return f"{self._counts['expectations checks']} suites"
+
+    def _stop_if_interrupted(self, error: SerializableErrorInfo) -> None:
+        """Dagster takes Ctrl-C in a step that has a retry policy for a failure to be retried: the person meant the run."""
+        if not self.is_interrupted and any(link.cls_name in _INTERRUPTS for link in _chain(error)):
+            self.is_interrupted = True
+            raise KeyboardInterrupt
+
+
+def _stream(step: str) -> str:
+    """`raw_stripe__charges` is the step of the stream `stripe.charges`."""
+    return step.removeprefix("raw_").replace("__", ".", 1)
+
+
+def _chain(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:
+    link: SerializableErrorInfo | None = error
+    while link:
+        yield link
+        link = link.cause
+
+
+def _sentence(step: str, error: SerializableErrorInfo) -> str:
+    """The words of the error that started it, without its class, and with the stream's name in front if they lack it."""
+    *_, root = _chain(error)
+    said = " ".join(re.sub(r"^[\w.]+: ", "", root.message).split())
+    return said if _stream(step) in said else f"{_stream(step)}: {said}"

@@ -37,6 +37,10 @@ class Stage:
         """`done` of `total` steps are over and `doing` is running."""
         self.done, self.total, self.doing = done, total, doing
 
+    def say(self, doing: str) -> None:
+        """`doing` is running, nobody knows for how long."""
+        self.doing = doing
+
     @property
     def seconds(self) -> float:
         return (self.ended or self.clock()) - self.started if self.started else 0.0
@@ -69,6 +73,9 @@ class Progress:
         if self._console.is_terminal:
             self._live.stop()
 
+    def __getitem__(self, name: str) -> Stage:
+        return self._stages[name]
+
     @property
     def seconds(self) -> float:
         """Wall seconds since the display was made."""
@@ -93,11 +100,12 @@ class Progress:
             self._line(stage)
         return stage
 
-    def end(self, name: str, state: str) -> None:
+    def end(self, name: str, state: str, outcome: str = "") -> None:
         """End a stage as `done` or `failed`; one that has ended is left as it is."""
         stage = self._stages[name]
         if stage.state == "running":
             stage.state, stage.ended = state, self._clock()
+            stage.outcome = outcome or stage.outcome
             self._line(stage)
 
     def moved(self, stage: Stage) -> None:
@@ -106,7 +114,7 @@ class Progress:
             self._line(stage)
 
     def _line(self, stage: Stage) -> None:
-        if self._console.is_terminal:
+        if self._console.is_terminal or stage.state == "waiting":
             return
         self._last_line = self._clock()
         said = {
@@ -115,7 +123,9 @@ class Progress:
             "failed": stage.outcome or "failed",
         }[stage.state]
         took = "" if stage.state == "running" else f"  ({duration(stage.seconds)})"
-        self._console.print(f"{duration(self.seconds):>7}  {stage.name:<14} {said}{took}", highlight=False, soft_wrap=True)
+        self._console.print(
+            f"{duration(self.seconds):>7}  {stage.name:<14} {said}{took}", highlight=False, soft_wrap=True
+        )
 
     def _table(self) -> RenderableType:
         table = Table.grid(padding=(0, 1), expand=True)

@@ -1,0 +1,317 @@
+"""`tieout`: the demo, the production job, the report, and the sandbox company, from the command line."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingestion.settings import Settings, read_settings
+from ingestion.streams import STREAMS
+from orchestration.console import FAILED, attended, new_log, quiet, say_error, shown
+from orchestration.demo import World, home_of, sources
+from orchestration.progress import Progress, duration
+
+if TYPE_CHECKING:
+    from orchestration.job import Outcome
+
+_SECONDS_TO_END = 10
+_LONGEST_SENTENCE = 300
+_SOURCES = {"app": "App (PostgreSQL)", "orb": "Orb", "stripe": "Stripe", "bank": "Bank"}
+
+# Dagster, dbt, DuckDB and the sandbox are imported by the commands that need them: `--help` answers at once.
+
+app = typer.Typer(
+    help="Ties usage to cash: what was metered, invoiced, collected and banked, and every place where they differ.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+sandbox = typer.Typer(
+    help="A pretend AI inference company: Stripe, Orb, its database and its bank, served on this machine.",
+    no_args_is_help=True,
+)
+app.add_typer(sandbox, name="sandbox")
+
+Dataset = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Serve this dataset directory instead of generating a company."),
+]
+Seed = Annotated[int, typer.Option(help="Another seed, another company; the same seed, the same bytes.")]
+Customers = Annotated[int, typer.Option(min=1, help="How many customers the company has.")]
+Months = Annotated[int, typer.Option(min=1, help="How many months of usage, from July 2026 on.")]
+Events = Annotated[int, typer.Option(min=1, help="How many usage events in all.")]
+Defects = Annotated[str, typer.Option(metavar="all|none|CODE,...", help="Which faults to plant between the systems.")]
+Period = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="One month only.")]
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@app.command()
+def demo(
+    dataset: Dataset = None,
+    seed: Seed = 7,
+    customers: Customers = 80,
+    months: Months = 4,
+    events: Events = 300_000,
+    defects: Defects = "all",
+    warehouse: Annotated[Path | None, typer.Option(help="Build the warehouse in this DuckDB file.")] = None,
+) -> None:
+    """Run the production job against a sandbox company, and show what ties out and what does not.
+
+    Needs no credentials and no network. The company is kept: run again, only what is new is read.
+    """
+    world = World(seed, customers, months, events, defects)
+    home = home_of(read_settings(), world, dataset)
+    with quiet(new_log(home)) as (console, log):
+        from orchestration.job import STAGES, run_job
+
+        console.print(f"\n[bold]Tieout demo[/]  [dim]{dataset or world}[/]\n")
+        with Progress(console, ("company", "sources", *STAGES)) as progress, ExitStack() as served:
+            served_from = _company(progress, home, world, dataset)
+            with progress.stage("sources", "starting Stripe, Orb, PostgreSQL and the bank's files") as stage:
+                environment = served.enter_context(sources(home, served_from, warehouse and warehouse.absolute()))
+                stage.outcome = "Stripe, Orb, PostgreSQL and the bank's files are up"
+            settings = read_settings()
+            outcome = run_job(progress)
+        _tell_ingested(console, outcome)
+        _tell_report(console, settings)
+        _tell_where(console, settings, log, progress.seconds)
+        if outcome.success:
+            own = {name: value for name, value in environment.items() if name.startswith("TIEOUT_")}
+            _tell_next(console, own if warehouse else {"TIEOUT_HOME": own["TIEOUT_HOME"]})
+        _end(console, outcome, log)
+
+
+@app.command()
+def run() -> None:
+    """Run the production job against the sources that the environment names (.env.example describes each variable)."""
+    settings = read_settings()
+    with attended():
+        settings.require(stream.source for stream in STREAMS)
+    with quiet(new_log(settings.home)) as (console, log):
+        from orchestration.job import STAGES, run_job
+
+        with Progress(console, STAGES) as progress:
+            outcome = run_job(progress)
+        _tell_ingested(console, outcome)
+        _tell_report(console, settings)
+        _tell_where(console, settings, log, progress.seconds)
+        _end(console, outcome, log)
+
+
+@app.command()
+def rebuild() -> None:
+    """Drop the warehouse and build it again from the lake alone: no source is asked for anything."""
+    settings = read_settings()
+    with quiet(new_log(settings.home)) as (console, log):
+        from ingestion.sync import rebuild as rebuild_raw
+        from orchestration.job import INGEST, STAGES, run_job
+
+        if not settings.lake.is_dir():
+            say_error(console, f"There is no lake at {shown(settings.lake)}: `tieout run` or `tieout demo` makes one.")
+            raise typer.Exit(FAILED)
+        with Progress(console, (INGEST, *(name for name in STAGES if name != INGEST))) as progress:
+            with progress.stage(INGEST) as stage:
+                landed: list[int] = []
+                for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
+                    file.unlink(missing_ok=True)
+
+                def on_stream(stream: object, rows: int) -> None:
+                    landed.append(rows)
+                    stage.at(len(landed), len(STREAMS), str(stream))
+
+                rebuild_raw(settings, on_stream)
+                stage.outcome = f"{len(landed)} streams, {sum(landed):,} rows from the lake"
+            outcome = run_job(progress, from_lake=True)
+        _tell_where(console, settings, log, progress.seconds)
+        _end(console, outcome, log)
+
+
+@app.command()
+def report(
+    period: Period = None, format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE
+) -> None:
+    """Print the tie-out report of the warehouse that the environment names (TIEOUT_HOME or TIEOUT_WAREHOUSE)."""
+    from reporting.render import render, to_csv, to_json
+    from reporting.report import tie_out_report
+
+    with attended():
+        found = tie_out_report(read_settings().warehouse, period)
+    match format:
+        case Format.TABLE:
+            render(found, Console())
+        case Format.JSON:
+            typer.echo(to_json(found))
+        case Format.CSV:
+            typer.echo(to_csv(found), nl=False)
+
+
+@sandbox.command("generate")
+def generate_dataset(
+    out: Annotated[Path, typer.Option(help="The dataset directory to write; an earlier dataset there is replaced.")],
+    seed: Seed = 7,
+    customers: Customers = 80,
+    months: Months = 4,
+    events: Events = 300_000,
+    defects: Defects = "all",
+) -> None:
+    """Write a company's dataset: the objects its four systems would answer with, and the answer key of what was planted."""
+    from sandbox.generate import generate
+
+    with attended(), Progress(Console(stderr=True), ("company",)) as progress, progress.stage("company") as stage:
+        generate(out, **asdict(World(seed, customers, months, events, defects)), progress=stage.say)
+        stage.outcome = f"written to {shown(out)}"
+
+
+@sandbox.command()
+def serve(
+    command: Annotated[list[str] | None, typer.Argument(help="After `--`: a command to run with this company.")] = None,
+    dataset: Dataset = None,
+    seed: Seed = 7,
+    customers: Customers = 80,
+    months: Months = 4,
+    events: Events = 300_000,
+    defects: Defects = "all",
+) -> None:
+    """Serve a company until Ctrl-C, or while a command runs: `tieout sandbox serve -- dagster dev`.
+
+    Without a command, prints the variables that point `tieout run` at it. It is the company, and the warehouse, of
+    `tieout demo` with the same arguments.
+    """
+    world = World(seed, customers, months, events, defects)
+    home = home_of(read_settings(), world, dataset)
+    with attended(), ExitStack() as served:
+        with Progress(Console(stderr=True), ("company", "sources")) as progress:
+            served_from = _company(progress, home, world, dataset)
+            with progress.stage("sources", "starting Stripe, Orb, PostgreSQL and the bank's files"):
+                environment = served.enter_context(sources(home, served_from, None))
+        if command:
+            from orchestration.job import dagster_home
+
+            raise typer.Exit(_run(command, {"DAGSTER_HOME": str(dagster_home(read_settings()))}))
+        for name, value in environment.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+        typer.echo("Serving; Ctrl-C ends it.", err=True)
+        while True:
+            time.sleep(3600)
+
+
+def _company(progress: Progress, home: Path, world: World, dataset: Path | None) -> Path:
+    with progress.stage("company", "generating") as stage:
+        if dataset:
+            stage.outcome = f"as {shown(dataset)} has it"
+            return dataset
+        dataset = home / "dataset"
+        if dataset.exists():
+            stage.outcome = f"the one generated before, in {shown(dataset)}"
+        else:
+            from sandbox.generate import generate
+
+            generate(dataset, **asdict(world), progress=stage.say)
+            stage.outcome = f"generated into {shown(dataset)}"
+        return dataset
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # Ctrl-C has reached the command too: it ends by itself, and is made to when it does not.
+        for end in (process.terminate, process.kill):
+            try:
+                return process.wait(_SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                end()
+        return process.wait()
+
+
+def _tell_ingested(console: Console, outcome: Outcome) -> None:
+    if not outcome.rows:
+        return
+    streams, rows = Counter[str](), Counter[str]()
+    for (source, _), new in outcome.rows.items():
+        streams[source] += 1
+        rows[source] += new
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column("  read from")
+    table.add_column("streams", justify="right")
+    table.add_column("rows", justify="right")
+    for source, name in _SOURCES.items():
+        table.add_row(f"  {name}", str(streams[source]), _new(rows[source]))
+    table.add_row("  all", str(streams.total()), _new(rows.total()), style="bold")
+    console.print()
+    console.print(table)
+
+
+def _tell_report(console: Console, settings: Settings) -> None:
+    from reporting.render import render
+    from reporting.report import tie_out_report
+
+    console.print()
+    render(tie_out_report(settings.warehouse, None), console)
+
+
+def _tell_where(console: Console, settings: Settings, log: Path, seconds: float) -> None:
+    table = Table.grid(padding=(0, 3, 0, 2))
+    for name, path in (
+        ("warehouse", settings.warehouse),
+        ("expectations", settings.home / "expectations" / "index.html"),
+        ("full log", log),
+    ):
+        if path.exists():
+            table.add_row(f"[dim]{name}[/]", shown(path))
+    table.add_row("[dim]took[/]", duration(seconds))
+    console.print()
+    console.print(table)
+
+
+def _tell_next(console: Console, environment: Mapping[str, str]) -> None:
+    tieout = shown(Path(sys.argv[0]))
+    console.print("\n  [dim]next[/]")
+    for name, value in environment.items():
+        console.print(f"    export {name}={shlex.quote(shown(Path(value)))}", soft_wrap=True)
+    for command, what in (
+        (f"{tieout} report --period 2026-09", "one month"),
+        (f"{tieout} report --format csv", "every number, for a spreadsheet"),
+        (f"{tieout} rebuild", "the warehouse again, from the lake alone"),
+        ("make demo", "again: only what is new is read"),
+        ("make dev", "Dagster's own pages: assets, checks, schedules"),
+    ):
+        console.print(f"    {command:<40} [dim]{what}[/]", soft_wrap=True)
+
+
+def _end(console: Console, outcome: Outcome, log: Path) -> None:
+    for warning in outcome.warnings:
+        console.print(Text("\n! ", style="bold yellow") + Text(_cut(warning), style=""), soft_wrap=True)
+    if not outcome.success:
+        say_error(console, *map(_cut, outcome.failures), f"Everything that was printed is in {shown(log)}.")
+        raise typer.Exit(FAILED)
+    console.print()
+
+
+def _new(rows: int) -> str:
+    return f"{rows:,} new" if rows else "nothing new"
+
+
+def _cut(sentence: str) -> str:
+    return sentence if len(sentence) <= _LONGEST_SENTENCE else f"{sentence[:_LONGEST_SENTENCE].rstrip()} …"
