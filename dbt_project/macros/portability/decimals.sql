@@ -42,7 +42,7 @@
     {%- set rest_1 = "(" ~ dividend ~ " % " ~ divisor ~ ") * 1000000" -%}
     {%- set rest_2 = "(" ~ rest_1 ~ " % " ~ divisor ~ ") * 1000000" -%}
     {%- set rest_3 = "(" ~ rest_2 ~ " % " ~ divisor ~ ") * 1000000" -%}
-    sign({{ a }}) * sign({{ b }}) * (
+    sign({{ attounits(a) }}) * sign({{ attounits(b) }}) * (
         cast({{ dividend }} // {{ divisor }} as decimal(38, 18))
         + cast(({{ rest_1 }}) // {{ divisor }} as decimal(7, 0)) * cast('0.000001' as decimal(18, 18))
         + cast(({{ rest_2 }}) // {{ divisor }} as decimal(7, 0)) * cast('0.000000000001' as decimal(18, 18))

@@ -91,7 +91,9 @@ renamed as (
         {{ to_decimal('subtotal_amount') }} as subtotal_amount,
         {{ json_array_sum('line', '$.adjustments', '$.amount', '$.adjustment_type', ['usage_discount']) }} as usage_discount_amount,
         {{ json_array_sum('line', '$.adjustments', '$.amount', '$.adjustment_type', ['amount_discount']) }} as amount_discount_amount,
-        {{ json_array_sum('line', '$.adjustments', '$.amount', '$.adjustment_type', ['percentage_discount', 'tiered_percentage_discount']) }} as percentage_discount_amount,
+        {{ json_array_sum(
+            'line', '$.adjustments', '$.amount', '$.adjustment_type', ['percentage_discount', 'tiered_percentage_discount']
+        ) }} as percentage_discount_amount,
         {{ json_array_sum('line', '$.adjustments', '$.amount', '$.adjustment_type', ['minimum']) }} as minimum_adjustment_amount,
         {{ json_array_sum('line', '$.adjustments', '$.amount', '$.adjustment_type', ['maximum']) }} as maximum_adjustment_amount,
         {{ to_decimal('adjusted_subtotal_amount') }} as adjusted_subtotal_amount,

@@ -1,0 +1,102 @@
+"""One parse of the project and one staging run for a whole session, on a DuckDB file of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from dbt.cli.main import dbtRunner
+
+from ingestion.payload import Row, envelope
+from ingestion.streams import STREAMS
+from tests.dbt_project.raw_objects import OBJECTS, USAGE_EVENTS, WALLET_TRANSACTIONS, Landed
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Dbt:
+    """The project, parsed once. `events` are the names of what the parse had to say.
+
+    A warehouse is a file called tieout.duckdb: DuckDB names a database after its file, and the manifest has that name.
+    """
+
+    target: Path
+    manifest: Any
+    events: frozenset[str]
+
+    def invoke(self, *arguments: str, warehouse: Path) -> Any:
+        """A `dbtRunnerResult`: success, exception and the command's own result."""
+        os.environ["TIEOUT_WAREHOUSE"] = str(warehouse)
+        return dbtRunner(manifest=self.manifest).invoke([*arguments, *_where(self.target)])
+
+
+def _where(target: Path) -> list[str]:
+    paths = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(target)]
+    return [*paths, "--log-path", str(target / "logs"), "--quiet", "--target", "duckdb"]
+
+
+@pytest.fixture(scope="session")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    target = tmp_path_factory.mktemp("dbt")
+    events: set[str] = set()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TIEOUT_WAREHOUSE", str(target / "tieout.duckdb"))
+        environment.setenv("DO_NOT_TRACK", "1")
+        parse = ["parse", "--no-partial-parse", "--show-all-deprecations", *_where(target)]
+        parsed = dbtRunner(callbacks=[lambda event: events.add(event.info.name)]).invoke(parse)
+        assert parsed.success, parsed.exception
+        yield Dbt(target, parsed.result, frozenset(events))
+
+
+@pytest.fixture(scope="session")
+def staged(dbt: Dbt) -> Path:
+    """A warehouse with every stream's objects in raw, and staging built from them."""
+    warehouse = dbt.target / "tieout.duckdb"
+    land(warehouse, OBJECTS)
+    built = dbt.invoke(
+        "build", "--select", "staging", "currencies", "--exclude-resource-type", "test", warehouse=warehouse
+    )
+    assert built.success, built.exception or [result.message for result in built.result if result.status == "error"]
+    return warehouse
+
+
+def land(warehouse: Path, objects: Mapping[tuple[str, str], Sequence[Landed]]) -> None:
+    """Raw as the ingestion lands it, without the lake: envelope and digits by its own code."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for stream in STREAMS:
+            schema, table = stream.asset_key
+            connection.execute(f"create schema if not exists {schema}")
+            if stream.is_typed:
+                rows = {"usage_events": USAGE_EVENTS, "wallet_transactions": WALLET_TRANSACTIONS}[stream.name]
+            else:
+                rows = _enveloped(objects.get((stream.source, stream.name), ()))
+            connection.register("landed", rows)
+            connection.execute(f"create table {schema}.{table} as from landed")
+            connection.unregister("landed")
+
+
+def _enveloped(objects: Sequence[Landed]) -> pa.Table:
+    tables = [
+        envelope([Row(found.object_id, found.payload, found.origin, found.parent_id, None, found.is_deleted)])
+        .append_column("batch_id", pa.array([found.batch_id]))
+        .append_column("read_at", pa.array([found.read_at], pa.timestamp("us", tz="UTC")))
+        for found in objects
+    ]
+    empty = envelope([]).append_column("batch_id", pa.array([], pa.string()))
+    return pa.concat_tables([empty.append_column("read_at", pa.array([], pa.timestamp("us", tz="UTC"))), *tables])
+
+
+def rows_of(warehouse: Path, query: str, *parameters: object) -> list[dict[str, Any]]:
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        found = connection.execute(query, list(parameters))
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
