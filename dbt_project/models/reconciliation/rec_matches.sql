@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 {%- set comparisons = [
     ('metered', 'metered__app_vs_orb'),
     ('invoiced', 'invoiced__orb_vs_stripe'),

@@ -5,7 +5,7 @@ with attributed as (
         payout_id,
     from {{ ref('stg_stripe__payout_transactions') }}
     where not is_deleted
-    qualify row_number() over (partition by balance_transaction_id order by created_at desc, payout_id) = 1
+    qualify row_number() over (partition by balance_transaction_id order by created_at desc, payout_id asc) = 1
 
 )
 

@@ -36,7 +36,7 @@ subscriptions as (
     from {{ ref('stg_orb__subscriptions') }}
     qualify row_number() over (
         partition by external_customer_id
-        order by case when status = 'active' then 0 else 1 end, started_at desc, subscription_id
+        order by case when status = 'active' then 0 else 1 end asc, started_at desc, subscription_id asc
     ) = 1
 
 )

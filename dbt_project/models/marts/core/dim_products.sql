@@ -8,7 +8,7 @@ with products as (
         unit,
     from {{ ref('stg_app__price_book') }}
     where not is_deleted
-    qualify row_number() over (partition by product_code order by effective_from desc, updated_at desc, price_book_id) = 1
+    qualify row_number() over (partition by product_code order by effective_from desc, updated_at desc, price_book_id asc) = 1
 
 ),
 
@@ -20,7 +20,7 @@ items as (
         stripe_product_id,
     from {{ ref('stg_orb__items') }}
     where product_code is not null
-    qualify row_number() over (partition by product_code order by archived_at desc nulls first, created_at, item_id) = 1
+    qualify row_number() over (partition by product_code order by archived_at desc nulls first, created_at asc, item_id asc) = 1
 
 ),
 

@@ -19,7 +19,9 @@ with issued as (
 
 promotional_entries as (
 
-    select * from {{ ref('fct_credit_ledger') }} where is_promotional
+    select *
+    from {{ ref('fct_credit_ledger') }}
+    where is_promotional
 
 ),
 
@@ -78,7 +80,9 @@ recognised as (
 )
 
 select
-    {{ surrogate_key(['earned.customer_id', 'earned.product_id', 'earned.revenue_kind', 'earned.currency', iso_date('earned.revenue_date')]) }} as revenue_daily_id,
+    {{ surrogate_key([
+        'earned.customer_id', 'earned.product_id', 'earned.revenue_kind', 'earned.currency', iso_date('earned.revenue_date'),
+    ]) }} as revenue_daily_id,
     earned.customer_id,
     earned.product_id,
     earned.revenue_kind,
