@@ -21,7 +21,7 @@ from sandbox.pricing import percent_of, rate, to_minor
 from sandbox.usage import MICRO, Ints
 
 _TOP_UP_DOLLARS = ("20", "50", "100", "200", "500", "1000", "2000", "5000", "10000")
-_DAYS_A_TOP_UP = 9
+_DAYS_A_TOP_UP = 6
 DAYS_OF_DISPUTE = 24
 
 
@@ -315,7 +315,8 @@ class _WalletLife:
 
     def _consider_top_up(self, day: date) -> None:
         waiting = self.next_top_up is not None and self.next_top_up > day
-        if waiting or self.customer.is_internal or self.balance >= self.top_up_amount // 4:
+        threshold = self.top_up_amount // (4 if self.is_manual else 2)
+        if waiting or self.customer.is_internal or self.balance >= threshold:
             return
         after = day + timedelta(days=int(self.rng.integers(2, 6)) if self.is_manual else 1)
         if after < (self.customer.end or self.calendar.usage_end):

@@ -106,6 +106,12 @@ def list_prices(keys: Keys, currency: str) -> dict[str, Price]:
     }
 
 
+def platform_fee_price(keys: Keys, currency: str) -> Price:
+    """The platform fee that the enterprise plan of a currency names; every contract overrides it."""
+    config = {"unit_amount": _amount("500", currency)}
+    return _price(keys, f"list_{currency.lower()}_{PLATFORM_FEE.code}", PLATFORM_FEE, currency, "unit", config)
+
+
 def contract_prices(keys: Keys, contract_id: str, number: int, currency: str, fee_usd: str) -> dict[str, Price]:
     """The custom prices of a contract, by product code; `number` varies discount steps and models between contracts.
 

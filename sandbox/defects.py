@@ -6,7 +6,6 @@ it. Every other class is planted into finished views. No object carries two plan
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -469,23 +468,21 @@ def _settled(views: Views) -> list[Deposit]:
 def _deposit_combined(views: Views, code: str) -> list[Answer]:
     """Two payouts that followed each other came as one deposit, without a reference, on the day of the later.
 
-    No other payout and no other two of the currency come to that sum.
+    No other payout of the currency comes to that sum, nor do any other two around that day.
     """
     follows: dict[str, tuple[Deposit, Deposit]] = {}
     settled = sorted(_settled(views), key=lambda d: (d.currency, d.booked_on, d.payout_ids))
-    amounts = {(payout.currency, payout.amount) for payout in views.world.cash.payouts}
-    sums = Counter(
-        (one.currency, one.amount + other.amount)
-        for one, other in combinations(views.world.cash.payouts, 2)
-        if one.currency == other.currency
-    )
+    payouts = views.world.cash.payouts
     for earlier, later in pairwise(settled):
         both = (*earlier.payout_ids, *later.payout_ids)
-        total = (earlier.currency, earlier.amount + later.amount)
         is_plain = len(both) == 2 and not views.taken & set(both) and earlier.currency == later.currency
-        is_near = (later.booked_on - earlier.booked_on).days <= 6 and later.booked_on.month == earlier.booked_on.month
-        if is_plain and is_near and sums[total] == 1 and total not in amounts:
-            follows[earlier.payout_ids[0]] = (earlier, later)
+        if is_plain and later.booked_on - earlier.booked_on <= timedelta(days=6):
+            total = earlier.amount + later.amount
+            own = [payout for payout in payouts if payout.currency == later.currency]
+            near = [payout.amount for payout in own if abs(payout.arrival - later.booked_on) <= timedelta(days=10)]
+            rivals = sum(sum(pair) == total for pair in combinations(near, 2))
+            if rivals == 1 and total not in {payout.amount for payout in own}:
+                follows[earlier.payout_ids[0]] = (earlier, later)
     answers: list[Answer] = []
     carriers = [_Carrier(payout_id, "", pair[0].currency) for payout_id, pair in follows.items()]
     for _ in range(views.times):

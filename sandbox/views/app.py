@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sandbox.billing import WalletTransaction
 from sandbox.calendar import DAY, instant
-from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Price, list_prices
+from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Price, list_prices, platform_fee_price
 from sandbox.company import Customer
 from sandbox.pricing import to_major
 from sandbox.usage import MICRO, Ints
@@ -126,7 +126,7 @@ def _price_book(world: World) -> list[dict[str, Any]]:
     return [
         {
             "id": f"price_book_{price.external_id}",
-            "product_code": code,
+            "product_code": price.product.code,
             "product_name": price.product.name,
             "metric_code": price.product.metric,
             "unit": price.product.unit,
@@ -139,7 +139,7 @@ def _price_book(world: World) -> list[dict[str, Any]]:
             "updated_at": _at(since),
         }
         for currency in CURRENCIES
-        for code, price in list_prices(world.keys, currency).items()
+        for price in (*list_prices(world.keys, currency).values(), platform_fee_price(world.keys, currency))
     ]
 
 

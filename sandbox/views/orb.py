@@ -23,6 +23,7 @@ from sandbox.catalogue import (
     Price,
     Product,
     list_prices,
+    platform_fee_price,
 )
 from sandbox.company import Customer
 from sandbox.keyed import Keys
@@ -204,18 +205,22 @@ def _price_of(keys: Keys, world: World, customer: Customer, price: Price) -> Obj
 
 def _prices(keys: Keys, world: World) -> list[Object]:
     """The list prices of every currency, then each contract's own."""
-    listed = [_price(keys, p, _before(world)) for c in CURRENCIES for p in list_prices(keys, c).values()]
+    listed = [
+        _price(keys, price, _before(world))
+        for currency in CURRENCIES
+        for price in (*list_prices(keys, currency).values(), platform_fee_price(keys, currency))
+    ]
     custom = [_price_of(keys, world, c, price) for c in world.company if c.contract for price in c.prices.values()]
     return listed + custom
 
 
 def _plans(keys: Keys, world: World) -> Iterator[Object]:
-    """Two a currency: pay as you go with the list prices, and the bare enterprise plan that contracts build on."""
+    """Two a currency: pay as you go with the list prices, and the enterprise plan whose prices contracts override."""
     for currency in CURRENCIES:
         listed = [_price(keys, price, _before(world)) for price in list_prices(keys, currency).values()]
         for kind, name, prices, net_terms in (
             ("pay_as_you_go", "Pay as you go", listed, 0),
-            ("enterprise", "Enterprise", [], 30),
+            ("enterprise", "Enterprise", [_price(keys, platform_fee_price(keys, currency), _before(world))], 30),
         ):
             external_id = f"{kind}_{currency.lower()}"
             plan_id = keys.id("", f"plan/{external_id}", 16)

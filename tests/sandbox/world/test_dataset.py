@@ -27,7 +27,7 @@ def test_another_seed_is_another_world(tiny: Dataset, tmp_path: Path) -> None:
     assert not same
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(6))
 def test_small_worlds_of_any_seed_have_room_for_every_defect(seed: int, tmp_path: Path) -> None:
     generate(tmp_path / "dataset", **TINY, seed=seed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from datetime import datetime
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -94,12 +95,13 @@ def banked(dataset: Dataset) -> Found:
             if amount[payout_id] == (line["currency"], Decimal(line["amount"])) and ref in deposits:
                 del deposits[ref], payouts[payout_id]
     for ref, line in list(deposits.items()):
-        pairs = [
-            pair
-            for pair in combinations(sorted(payouts, key=lambda i: (payouts[i]["arrival_date"], i)), 2)
-            if {amount[payout_id][0] for payout_id in pair} == {line["currency"]}
-            and sum(amount[payout_id][1] for payout_id in pair) == Decimal(line["amount"])
-        ]
+        booked = datetime.fromisoformat(f"{line['booked_on']}T00:00:00+00:00").timestamp()
+        near = [i for i in payouts if amount[i][0] == line["currency"]]
+        near = sorted(
+            (i for i in near if abs(payouts[i]["arrival_date"] - booked) <= 7 * 86400),
+            key=lambda i: (payouts[i]["arrival_date"], i),
+        )
+        pairs = [pair for pair in combinations(near, 2) if sum(amount[i][1] for i in pair) == Decimal(line["amount"])]
         if pairs:
             assert len(pairs) == 1, "a combined deposit that two pairs of payouts would explain"
             found[ref] = (",".join(pairs[0]), ref, Decimal(0))
