@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,19 +52,22 @@ def run_job(progress: Progress, *, from_lake: bool = False) -> Outcome:
         job = _load()
         assets, checks = set(job.asset_layer.executable_asset_keys), job.asset_layer.asset_graph.asset_check_keys
         stage.outcome = f"{len(assets)} assets, {len(checks)} checks"
-    progress.start(TRANSFORM if from_lake else INGEST, "planning the run")
+    if not from_lake:
+        return watched(job, progress)
+    return watched(job, progress, assets - {dg.AssetKey(stream.asset_key) for stream in STREAMS})
+
+
+def watched(job: dg.JobDefinition, progress: Progress, selection: Set[dg.AssetKey] = frozenset()) -> Outcome:
+    """Run a job, or the selected assets of it, in this process. Raises KeyboardInterrupt as `run_job` does."""
+    progress.start(TRANSFORM if selection else INGEST, "planning the run")
     watch = _Watch(progress)
     run_id = dg.DagsterRun(job_name=job.name).run_id
-    raw = {dg.AssetKey(stream.asset_key) for stream in STREAMS}
     # In memory: writing a thousand events into Dagster's files takes longer than the models do. What Dagster itself starts
     # is in its history; what a person starts is in front of them and in the log.
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
         instance.add_event_listener(run_id, watch)
         result = job.execute_in_process(
-            instance=instance,
-            run_id=run_id,
-            raise_on_error=False,
-            asset_selection=sorted(assets - raw) if from_lake else None,
+            instance=instance, run_id=run_id, raise_on_error=False, asset_selection=sorted(selection) or None
         )
     if watch.is_interrupted:
         raise KeyboardInterrupt

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import socket
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+import dagster as dg
+import pytest
+
+from expectations.suite import read_suites
+from ingestion.streams import STREAMS, Stream
+from orchestration.defs.transformation import FULL_REFRESH
+
+SUITES = {f"{suite.name}_suite": dg.AssetKey(suite.mart.split(".")) for suite in read_suites()}
+
+
+def assets(definitions: dg.Definitions) -> dict[dg.AssetKey, dg.AssetsDefinition]:
+    found: dict[dg.AssetKey, dg.AssetsDefinition] = {}
+    for asset in definitions.assets or ():
+        if isinstance(asset, dg.AssetsDefinition):
+            found |= dict.fromkeys(asset.keys, asset)
+    return found
+
+
+def checks(definitions: dg.Definitions) -> set[dg.AssetCheckKey]:
+    return set(definitions.resolve_job_def("tieout").asset_layer.asset_graph.asset_check_keys)
+
+
+def checks_of_nothing(checked: Iterable[dg.AssetCheckKey], existing: Iterable[dg.AssetKey]) -> set[dg.AssetCheckKey]:
+    """Dagster says nothing of a check on an asset that is not there: it just never shows."""
+    return {key for key in checked if key.asset_key not in set(existing)}
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=str)
+def test_a_stream_is_an_asset_of_its_own_name_with_pool_retry_and_freshness(
+    definitions: dg.Definitions, stream: Stream
+) -> None:
+    key = dg.AssetKey(stream.asset_key)
+    asset = assets(definitions)[key]
+    retry = asset.op.retry_policy
+    assert retry is not None
+    assert retry.backoff is dg.Backoff.EXPONENTIAL
+    assert asset.op.pool == stream.source
+    spec = asset.specs_by_key[key]
+    assert spec.freshness_policy == dg.FreshnessPolicy.time_window(fail_window=stream.freshness)
+    assert spec.group_name == f"raw_{stream.source}"
+    assert {dep.asset_key for dep in spec.deps} == {dg.AssetKey(["raw_app", "usage_events"]) for _ in stream.after}
+
+
+def test_every_dbt_source_has_the_asset_that_lands_it(definitions: dg.Definitions, home: Path) -> None:
+    manifest = json.loads((home / "dbt" / "manifest.json").read_text())
+    sources = {dg.AssetKey([source["source_name"], source["name"]]) for source in manifest["sources"].values()}
+    assert sources == {dg.AssetKey(stream.asset_key) for stream in STREAMS}
+
+
+def test_every_model_and_seed_is_an_asset_and_dbt_runs_once(definitions: dg.Definitions, home: Path) -> None:
+    manifest = json.loads((home / "dbt" / "manifest.json").read_text())
+    built = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed", "snapshot")]
+    found = {key for key, asset in assets(definitions).items() if asset.op.name == "transformation"}
+    assert {key.path[-1] for key in found} == {node["name"] for node in built}
+    steps = definitions.resolve_job_def("tieout").graph.node_dict
+    assert {name for name in steps if not name.startswith("raw_")} == {"transformation", "expectations"}
+
+
+def test_every_check_is_on_an_asset_that_exists(definitions: dg.Definitions) -> None:
+    existing = assets(definitions)
+    assert checks_of_nothing(checks(definitions), existing) == set()
+    astray = dg.AssetCheckKey(dg.AssetKey(["marts", "fct_unicorns"]), "horn")
+    assert checks_of_nothing([astray], existing) == {astray}
+
+
+def test_every_suite_is_one_check_on_its_mart(definitions: dg.Definitions) -> None:
+    found = {key.name: key.asset_key for key in checks(definitions) if key.name.endswith("_suite")}
+    assert found == SUITES
+
+
+def test_dbt_tests_are_checks_and_unit_tests_are_not(definitions: dg.Definitions, home: Path) -> None:
+    manifest = json.loads((home / "dbt" / "manifest.json").read_text())
+    found = {key.name for key in checks(definitions)} - SUITES.keys()
+    tests = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "test"}
+    assert found
+    assert found <= tests
+    assert any(key.asset_key == dg.AssetKey(["raw_stripe", "charges"]) for key in checks(definitions))
+    assert not found & {unit_test["name"] for unit_test in manifest["unit_tests"].values()}
+
+
+def test_one_job_runs_everything_hourly_and_rebuilds_nightly(definitions: dg.Definitions) -> None:
+    job = definitions.resolve_job_def("tieout")
+    assert set(job.asset_layer.executable_asset_keys) == set(assets(definitions))
+    assert job.executor_def is dg.in_process_executor
+    hourly, nightly = (definitions.resolve_schedule_def(name) for name in ("hourly", "nightly"))
+    assert {hourly.job_name, nightly.job_name} == {"tieout"}
+    at = dg.build_schedule_context()
+    assert (hourly.cron_schedule, nightly.cron_schedule) == ("0 * * * *", "30 2 * * *")
+    (request,) = nightly.evaluate_tick(at).run_requests or ()
+    assert request.tags[FULL_REFRESH] == "true"
+    (request,) = hourly.evaluate_tick(at).run_requests or ()
+    assert FULL_REFRESH not in request.tags
+
+
+def test_definitions_load_again_without_a_warning_and_without_a_connection(
+    definitions: dg.Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise AssertionError("loading the definitions opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    from orchestration.definitions import defs
+
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assets(defs())
+    assert [str(warning.message) for warning in heard] == []
