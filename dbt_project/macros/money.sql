@@ -25,11 +25,6 @@
     end
 {%- endmacro %}
 
-{# DuckDB caps a product at 38 digits: the narrow type leaves them to the amount. #}
-{% macro minor_unit_literal(text) %}{{ return(adapter.dispatch('minor_unit_literal')(text)) }}{% endmacro %}
-{% macro bigquery__minor_unit_literal(text) %}numeric '{{ text }}'{% endmacro %}
-{% macro duckdb__minor_unit_literal(text) %}cast('{{ text }}' as decimal(5, 4)){% endmacro %}
-
 {# Stripe's integer minor units to an amount in major units: 1999 USD is 19.99, 1999 JPY is 1999. #}
 {% macro minor_to_major(amount, currency) -%}
     cast({{ to_decimal(amount) }} * {{ minor_unit(currency, 'stripe') }} as {{ decimal_type() }})

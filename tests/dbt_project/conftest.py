@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,12 @@ def staged(dbt: Dbt) -> Path:
     )
     assert built.success, built.exception or [result.message for result in built.result if result.status == "error"]
     return warehouse
+
+
+def copy_of(warehouse: Path, folder: Path) -> Path:
+    """A copy to break: with what DuckDB still had in its log."""
+    rows_of(warehouse, "force checkpoint")
+    return Path(shutil.copy(warehouse, folder / warehouse.name))
 
 
 def land(warehouse: Path, objects: Mapping[tuple[str, str], Sequence[Landed]]) -> None:

@@ -61,14 +61,8 @@ CASES = {
     "days backwards": ("add_to_date('day', -1, date_literal('2026-03-01'))", "2026-02-28"),
     "an hour later": ("add_to_timestamp('hour', 1, timestamp_literal('2026-07-01 23:30:00+00'))", "2026-07-02 00:30:00+00"),
     "boundaries are counted": ("date_difference('month', date_literal('2026-01-31'), date_literal('2026-02-01'))", "1"),
-    "elapsed hours are whole": (
-        "timestamp_difference('hour', timestamp_literal('2026-07-01 00:30:00+00'), timestamp_literal('2026-07-01 02:00:00+00'))",
-        "1",
-    ),
     "year and month": ("year_month(date_literal('2026-07-05'))", "2026-07"),
     "ISO date": ("iso_date(date_literal('2026-07-05'))", "2026-07-05"),
-    "a pattern's group": ("regex_capture(\"'in_(42)'\", '([0-9]+)')", "42"),
-    "a pattern that is not there": ("regex_capture(\"'none'\", '([0-9]+)')", None),
     "an object of texts": ("json_object({'a': \"'x'\", 'b': 'null'})", '{"a":"x","b":null}'),
 }  # fmt: skip
 
@@ -135,13 +129,12 @@ def test_keys_do_not_collide_where_texts_do(dbt: Dbt) -> None:
     assert len({key for (key,) in _query(dbt, inline)}) == len(pairs)
 
 
-def test_series_have_both_ends(dbt: Dbt) -> None:
+def test_a_series_of_days_has_both_ends(dbt: Dbt) -> None:
     days = _query(
         dbt,
         "select cast(day as string) from {{ day_series(\"date '2026-02-27'\", \"date '2026-03-01'\", 'day') }} order by 1",
     )
     assert [day for (day,) in days] == ["2026-02-27", "2026-02-28", "2026-03-01"]
-    assert _query(dbt, "select n from {{ integer_series('1', '3', 'n') }} order by 1") == [(1,), (2,), (3,)]
 
 
 def test_elements_of_an_array_are_rows_in_order(dbt: Dbt) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +11,7 @@ import duckdb
 import pytest
 
 from ingestion.streams import STREAMS
-from tests.dbt_project.conftest import ROOT, Dbt, rows_of
+from tests.dbt_project.conftest import ROOT, Dbt, copy_of, rows_of
 from tests.dbt_project.raw_objects import fixtures
 from tests.dbt_project.staging_expectations import STRIPE
 
@@ -91,7 +90,7 @@ def test_text_is_unescaped_and_json_null_is_null(staged: Path) -> None:
 
 
 def test_as_of_shows_what_was_known_then(dbt: Dbt, staged: Path, tmp_path: Path) -> None:
-    warehouse = Path(shutil.copy(staged, tmp_path / "tieout.duckdb"))
+    warehouse = copy_of(staged, tmp_path)
     july = "{as_of: '2026-07-15T00:00:00Z'}"
     select = ("stg_stripe__customers", "stg_orb__invoice_lines", "stg_app__usage_events")
     run = dbt.invoke("run", "--select", *select, "--vars", july, warehouse=warehouse)
@@ -225,7 +224,7 @@ def test_an_empty_cell_of_a_statement_is_null(staged: Path) -> None:
 
 
 def test_broken_raw_rows_and_diverging_minor_units_are_noticed(dbt: Dbt, staged: Path, tmp_path: Path) -> None:
-    warehouse = Path(shutil.copy(staged, tmp_path / "tieout.duckdb"))
+    warehouse = copy_of(staged, tmp_path)
     select = ("test_name:raw_envelope", "test_name:raw_rows", "assert_minor_units_match_currencies")
     clean = dbt.invoke("test", "--select", *select, warehouse=warehouse)
     assert clean.success

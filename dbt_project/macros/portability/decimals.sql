@@ -5,6 +5,11 @@
 {% macro bigquery__decimal_literal(text) %}numeric '{{ text }}'{% endmacro %}
 {% macro duckdb__decimal_literal(text) %}cast('{{ text }}' as decimal(38, 9)){% endmacro %}
 
+{# A minor unit: 1, 0.01, 0.001. DuckDB caps a product at 38 digits, so its narrow type leaves them to the amount. #}
+{% macro minor_unit_literal(text) %}{{ return(adapter.dispatch('minor_unit_literal')(text)) }}{% endmacro %}
+{% macro bigquery__minor_unit_literal(text) %}numeric '{{ text }}'{% endmacro %}
+{% macro duckdb__minor_unit_literal(text) %}cast('{{ text }}' as decimal(5, 4)){% endmacro %}
+
 {% macro multiply(a, b) %}cast(({{ a }}) * ({{ b }}) as {{ decimal_type() }}){% endmacro %}
 
 {# Quotient with nine decimals, NULL for a zero divisor. Both are brought to integers of 1e-9, so no double is ever made. #}
@@ -62,4 +67,4 @@
 {% macro sum_decimal(expression) %}cast(sum({{ expression }}) as {{ decimal_type() }}){% endmacro %}
 {% macro sum_big_decimal(expression) %}cast(sum({{ expression }}) as {{ big_decimal_type() }}){% endmacro %}
 {# DuckDB sums integers to HUGEINT. #}
-{% macro sum_integer(expression) %}cast(sum({{ expression }}) as bigint){% endmacro %}
+{% macro sum_integer(expression) %}cast(sum({{ expression }}) as int64){% endmacro %}

@@ -1,4 +1,5 @@
-{# Partition and cluster settings for `{{ config(**layout('usage_date', cluster=['customer_id'])) }}`.
+{# Partition and cluster settings for `{{ config(materialized='table', **layout('usage_date', cluster=['customer_id'])) }}`
+   (dbt refuses a config() that turns out to have no argument).
    Empty outside BigQuery: dbt-duckdb crashes on a `partition_by` dictionary. #}
 {% macro layout(partition_field=none, data_type='date', granularity='day', cluster=none) -%}
     {%- set settings = {} -%}

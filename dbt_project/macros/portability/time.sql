@@ -51,12 +51,7 @@
 {% macro bigquery__date_difference(part, start, finish) %}date_diff({{ finish }}, {{ start }}, {{ 'isoweek' if part == 'week' else part }}){% endmacro %}
 {% macro duckdb__date_difference(part, start, finish) %}date_diff('{{ part }}', {{ start }}, {{ finish }}){% endmacro %}
 
-{# Whole units elapsed between two instants: 00:30 to 02:00 is one hour. #}
-{% macro timestamp_difference(part, start, finish) %}{{ return(adapter.dispatch('timestamp_difference')(part, start, finish)) }}{% endmacro %}
-{% macro bigquery__timestamp_difference(part, start, finish) %}timestamp_diff({{ finish }}, {{ start }}, {{ part }}){% endmacro %}
-{% macro duckdb__timestamp_difference(part, start, finish) %}date_sub('{{ part }}', {{ start }}, {{ finish }}){% endmacro %}
-
-{# FROM items, both ends in: `from {{ day_series('a', 'b', 'day') }}` has one column, `day`. #}
+{# A FROM item, both ends in: `from {{ day_series('a', 'b', 'day') }}` has one column, `day`. #}
 {% macro day_series(start, finish, alias) %}{{ return(adapter.dispatch('day_series')(start, finish, alias)) }}{% endmacro %}
 {% macro bigquery__day_series(start, finish, alias) %}unnest(generate_date_array({{ start }}, {{ finish }}, interval 1 day)) as {{ alias }}{% endmacro %}
 {% macro duckdb__day_series(start, finish, alias) -%}
@@ -64,7 +59,3 @@
         select cast(unnest(generate_series(cast({{ start }} as timestamp), cast({{ finish }} as timestamp), interval 1 day)) as date) as {{ alias }}
     ) as {{ alias }}_series
 {%- endmacro %}
-
-{% macro integer_series(start, finish, alias) %}{{ return(adapter.dispatch('integer_series')(start, finish, alias)) }}{% endmacro %}
-{% macro bigquery__integer_series(start, finish, alias) %}unnest(generate_array({{ start }}, {{ finish }})) as {{ alias }}{% endmacro %}
-{% macro duckdb__integer_series(start, finish, alias) %}(select unnest(generate_series({{ start }}, {{ finish }})) as {{ alias }}) as {{ alias }}_series{% endmacro %}

@@ -1,5 +1,5 @@
 {# Types and strict casts: what can't be cast stops the build and names the value, it never becomes NULL.
-   `string`, `bigint`, `date` and `boolean` are spelled alike in both engines. #}
+   `string`, `int64`, `date` and `boolean` are spelled alike in both engines. #}
 
 {# Money: 29 digits before the point, 9 after. #}
 {% macro decimal_type() %}{{ return(adapter.dispatch('decimal_type')()) }}{% endmacro %}
@@ -22,7 +22,7 @@
 {% macro to_date(expression) %}cast({{ expression }} as date){% endmacro %}
 
 {# BigQuery refuses '2.0' as an integer and DuckDB rounds it: through a decimal both round halves away from zero. #}
-{% macro to_integer(expression) %}cast({{ to_decimal(expression) }} as bigint){% endmacro %}
+{% macro to_integer(expression) %}cast({{ to_decimal(expression) }} as int64){% endmacro %}
 
 {# Alike in both engines for text, integers, dates and instants; never for decimals (1 or 1.000000000). #}
 {% macro to_string(expression) %}cast({{ expression }} as string){% endmacro %}
