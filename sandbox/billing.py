@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Invoice:
-    """An Orb invoice. `source`: subscription or one_off. A draft has no `number_in_order` and no `issued_at`."""
+    """An Orb invoice. `source`: subscription or one_off. A draft has no `issued_at` and no `due_at`."""
 
     id: str
     number: str
@@ -90,7 +90,7 @@ class Block:
     remaining: int
     cost_basis: str
     effective_at: int
-    expires_at: int | None
+    expires_at: int
     metadata: dict[str, str]
 
 
@@ -265,7 +265,8 @@ class _WalletLife:
 
     def expire(self, day: date) -> None:
         for block in self.wallet.blocks:
-            if block.expires_at == instant(day) and block.remaining:
+            # Not only on its last day: what a re-rated month gives back to an expired block expires as well.
+            if block.expires_at <= instant(day) and block.remaining:
                 amount = block.remaining
                 self._enter("credit_block_expiry", instant(day), -amount, block, description="Credits expired")
                 self._record("expiry", -amount, instant(day))
@@ -291,9 +292,7 @@ class _WalletLife:
             if cost < 0:
                 self._give_back(key, -cost, at)
                 continue
-            for block in sorted(
-                self.wallet.blocks, key=lambda b: (b.expires_at or 1 << 62, b.cost_basis, b.effective_at)
-            ):
+            for block in sorted(self.wallet.blocks, key=lambda b: (b.expires_at, b.cost_basis, b.effective_at)):
                 taken = min(cost, block.remaining)
                 if taken:
                     self._enter(

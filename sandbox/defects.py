@@ -106,7 +106,7 @@ def codes(wanted: str | Sequence[str]) -> list[str]:
 
 
 def drop_events(metered: Metered) -> tuple[NDArray[np.bool_], list[Answer]]:
-    """Events that never reach Orb: some of one customer's events of a name on a day. Returns which ones do reach it."""
+    """Which events reach Orb: all but some of one customer's events of a name on a day, a few times."""
     keys, calendar, events, company = metered.keys, metered.calendar, metered.events, metered.company
     rng = keys.rng(f"defects/{EVENT_MISSING}")
     in_orb = np.ones(len(events), dtype=np.bool_)
@@ -541,9 +541,9 @@ def _deposit_unknown(views: Views, code: str) -> list[Answer]:
 
 
 def _test_mode_row(views: Views, code: str) -> list[Answer]:
-    """Objects with `livemode: false` among the live ones: a charge; in larger worlds also a payout, and an invoice
+    """Objects with `livemode: false` among the live ones: a charge; in larger worlds also a payout and an invoice.
 
-    with its line and item: each is kept out and counted for itself.
+    The invoice's line and item are kept out and counted for themselves.
     """
     keys, calendar = views.keys, views.world.calendar
     at = instant(calendar.first_day + timedelta(days=20)) + 11 * HOUR

@@ -586,7 +586,7 @@ def _ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
         "description": entry.description,
         "credit_block": {
             "id": entry.block.id,
-            "expiry_date": _iso_or_none(entry.block.expires_at),
+            "expiry_date": iso(entry.block.expires_at),
             "per_unit_cost_basis": entry.block.cost_basis,
             "filters": [],
         },
@@ -602,7 +602,7 @@ def _credit_block(customer: Customer, block: Block) -> Object:
         "metadata": block.metadata,
         "balance": to_major(block.remaining, customer.currency),
         "effective_date": iso(block.effective_at),
-        "expiry_date": _iso_or_none(block.expires_at),
+        "expiry_date": iso(block.expires_at),
         "per_unit_cost_basis": block.cost_basis,
         "status": "active",
         "maximum_initial_balance": to_major(block.granted, customer.currency),

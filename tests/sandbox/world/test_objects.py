@@ -54,9 +54,9 @@ UNDECLARED = {"products": {"type"}}
 
 
 def as_json_schema(schema: Any) -> Any:
-    """OpenAPI as JSON Schema: `nullable` (3.0) becomes a choice with null, and "one of null and X" any of them: Orb's
+    """OpenAPI as JSON Schema: `nullable` (3.0) becomes a choice with null, "one of null and X" becomes any of them.
 
-    document also says so where X itself may be null, which no null could ever satisfy.
+    Orb's document says the latter also where X itself may be null, which then no null could satisfy.
     """
     if isinstance(schema, list):
         return [as_json_schema(part) for part in schema]
