@@ -102,7 +102,7 @@ def answers(dbt: Dbt) -> dict[str, str | None]:
     """All cases in one query: a dbt invocation each would take a minute."""
     cases = {name: ("{}", *case) for name, case in CASES.items()} | JSON_CASES
     selects = (
-        f"select $${name}$$ as name, cast({{{{ {jinja} }}}} as string) as found "
+        f"select '{name}' as name, cast({{{{ {jinja} }}}} as string) as found "
         f"from (select '{document}' as document) as t"
         for name, (document, jinja, _) in cases.items()
     )

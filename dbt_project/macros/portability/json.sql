@@ -11,7 +11,7 @@
 {% macro bigquery__json_text(document, path) %}json_value({{ document }}, '{{ path }}'){% endmacro %}
 {% macro duckdb__json_text(document, path) %}(json_value({{ document }}, '{{ path }}') ->> '$'){% endmacro %}
 
-{# A sub-document; JSON null and a missing key are NULL. #}
+{# A sub-document of a JSON column; JSON null and a missing key are NULL. #}
 {% macro json_document(document, path) %}{{ return(adapter.dispatch('json_document')(document, path)) }}{% endmacro %}
 {% macro bigquery__json_document(document, path) -%}
     if(json_type(json_query({{ document }}, '{{ path }}')) = 'null', null, json_query({{ document }}, '{{ path }}'))
