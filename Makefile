@@ -35,6 +35,7 @@ lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@mkdir -p .tieout
 	@$(BIN)/sqlfluff lint dbt_project --processes 2
 	@$(BIN)/dbt --quiet parse --profiles-dir .
 	@$(BIN)/dbt-bouncer run

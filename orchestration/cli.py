@@ -92,13 +92,9 @@ def demo(
                 stage.outcome = "Stripe, Orb, PostgreSQL and the bank's files are up"
             settings = read_settings()
             outcome = run_job(progress)
-        _tell_ingested(console, outcome)
-        _tell_report(console, settings)
-        _tell_where(console, settings, log, progress.seconds)
-        if outcome.success:
-            own = {name: value for name, value in environment.items() if name.startswith("TIEOUT_")}
-            _tell_next(console, own if warehouse else {"TIEOUT_HOME": own["TIEOUT_HOME"]})
-        _end(console, outcome, log)
+        _tell(console, outcome, settings, log, progress.seconds)
+        own = {name: value for name, value in environment.items() if name.startswith("TIEOUT_")}
+        _tell_next(console, own if warehouse else {"TIEOUT_HOME": own["TIEOUT_HOME"]})
 
 
 @app.command()
@@ -112,10 +108,7 @@ def run() -> None:
 
         with Progress(console, STAGES) as progress:
             outcome = run_job(progress)
-        _tell_ingested(console, outcome)
-        _tell_report(console, settings)
-        _tell_where(console, settings, log, progress.seconds)
-        _end(console, outcome, log)
+        _tell(console, outcome, settings, log, progress.seconds)
 
 
 @app.command()
@@ -142,8 +135,7 @@ def rebuild() -> None:
                 rebuild_raw(settings, on_stream)
                 stage.outcome = f"{len(landed)} streams, {sum(landed):,} rows from the lake"
             outcome = run_job(progress, from_lake=True)
-        _tell_where(console, settings, log, progress.seconds)
-        _end(console, outcome, log)
+        _tell(console, outcome, settings, log, progress.seconds)
 
 
 @app.command()
@@ -245,9 +237,34 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
         return process.wait()
 
 
+def _tell(console: Console, outcome: Outcome, settings: Settings, log: Path, seconds: float) -> None:
+    """What was read, the report when there is one, what to look at, where it all is. Raises Exit when the run failed."""
+    if outcome.rows:
+        _tell_ingested(console, outcome)
+    if outcome.is_built:
+        from reporting.render import render
+        from reporting.report import tie_out_report
+
+        console.print()
+        render(tie_out_report(settings.warehouse, None), console)
+    for warning in outcome.warnings:
+        console.print(Text("  ! ", style="bold yellow") + Text(_cut(warning), style="not bold default"), soft_wrap=True)
+    if not outcome.success:
+        say_error(console, *map(_cut, outcome.failures), f"Everything that was printed is in {shown(log)}.")
+        raise typer.Exit(FAILED)
+    docs = settings.home / "expectations" / "index.html"
+    console.print()
+    for name, value in (
+        ("warehouse", shown(settings.warehouse)),
+        ("expectations", shown(docs)),
+        ("full log", shown(log)),
+        ("took", duration(seconds)),
+    ):
+        console.print(f"  [dim]{name:<14}[/]{value}", soft_wrap=True)
+    console.print()
+
+
 def _tell_ingested(console: Console, outcome: Outcome) -> None:
-    if not outcome.rows:
-        return
     streams, rows = Counter[str](), Counter[str]()
     for (source, _), new in outcome.rows.items():
         streams[source] += 1
@@ -263,31 +280,9 @@ def _tell_ingested(console: Console, outcome: Outcome) -> None:
     console.print(table)
 
 
-def _tell_report(console: Console, settings: Settings) -> None:
-    from reporting.render import render
-    from reporting.report import tie_out_report
-
-    console.print()
-    render(tie_out_report(settings.warehouse, None), console)
-
-
-def _tell_where(console: Console, settings: Settings, log: Path, seconds: float) -> None:
-    table = Table.grid(padding=(0, 3, 0, 2))
-    for name, path in (
-        ("warehouse", settings.warehouse),
-        ("expectations", settings.home / "expectations" / "index.html"),
-        ("full log", log),
-    ):
-        if path.exists():
-            table.add_row(f"[dim]{name}[/]", shown(path))
-    table.add_row("[dim]took[/]", duration(seconds))
-    console.print()
-    console.print(table)
-
-
 def _tell_next(console: Console, environment: Mapping[str, str]) -> None:
     tieout = shown(Path(sys.argv[0]))
-    console.print("\n  [dim]next[/]")
+    console.print("  [dim]next[/]")
     for name, value in environment.items():
         console.print(f"    export {name}={shlex.quote(shown(Path(value)))}", soft_wrap=True)
     for command, what in (
@@ -297,15 +292,7 @@ def _tell_next(console: Console, environment: Mapping[str, str]) -> None:
         ("make demo", "again: only what is new is read"),
         ("make dev", "Dagster's own pages: assets, checks, schedules"),
     ):
-        console.print(f"    {command:<40} [dim]{what}[/]", soft_wrap=True)
-
-
-def _end(console: Console, outcome: Outcome, log: Path) -> None:
-    for warning in outcome.warnings:
-        console.print(Text("\n! ", style="bold yellow") + Text(_cut(warning), style=""), soft_wrap=True)
-    if not outcome.success:
-        say_error(console, *map(_cut, outcome.failures), f"Everything that was printed is in {shown(log)}.")
-        raise typer.Exit(FAILED)
+        console.print(f"    {command:<42} [dim]{what}[/]", soft_wrap=True)
     console.print()
 
 

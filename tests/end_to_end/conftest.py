@@ -18,7 +18,6 @@ from sandbox.generate import generate
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 BIN = Path(sys.executable).parent
-SMALL = {"customers": 12, "months": 2, "events": 3000}
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     def world(defects: str) -> Path:
         if defects not in made:
             made[defects] = tmp_path_factory.mktemp(f"world-{defects}")
-            generate(made[defects], seed=7, defects=defects, **SMALL)
+            generate(made[defects], seed=7, defects=defects, customers=12, months=2, events=3000)
         return made[defects]
 
     return world
