@@ -27,9 +27,11 @@ _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `rows` says how many new rows each stream brought; a failure or a warning is one sentence."""
+    """How a run ended. `is_built` when every model is; `rows`: how many new rows each stream brought; a failure or a warning
+    is one sentence."""
 
     success: bool
+    is_built: bool
     rows: dict[tuple[str, str], int]
     failures: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -72,7 +74,7 @@ def watched(job: dg.JobDefinition, progress: Progress, selection: Set[dg.AssetKe
     if watch.is_interrupted:
         raise KeyboardInterrupt
     watch.close(result.success)
-    return Outcome(result.success, watch.rows, tuple(watch.failures), tuple(watch.warnings))
+    return Outcome(result.success, watch.is_built, watch.rows, tuple(watch.failures), tuple(watch.warnings))
 
 
 def _load() -> dg.JobDefinition:
@@ -91,6 +93,7 @@ class _Watch:
     rows: dict[tuple[str, str], int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    is_built: bool = False
     is_interrupted: bool = False
     _counts: Counter[str] = field(default_factory=Counter)
 
@@ -109,6 +112,8 @@ class _Watch:
         match event.event_type:
             case dg.DagsterEventType.STEP_START:
                 self._step_starts(step, stage)
+            case dg.DagsterEventType.STEP_SUCCESS if step == "transformation":
+                self.is_built = True
             case dg.DagsterEventType.STEP_UP_FOR_RETRY:
                 retry = event.step_retry_data
                 stage.doing = (

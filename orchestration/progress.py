@@ -59,7 +59,14 @@ class Progress:
         self._started = clock()
         self._spinner = Spinner("dots", style="cyan")
         self._stages = {name: Stage(name, clock) for name in stages}
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=8)
+        # Live would print on the person's terminal what is meant for the log.
+        self._live = Live(
+            console=console,
+            get_renderable=self._table,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._last_line = 0.0
 
     def __enter__(self) -> Progress:
@@ -109,8 +116,8 @@ class Progress:
             self._line(stage)
 
     def moved(self, stage: Stage) -> None:
-        """Say that a stage got further, where nothing redraws itself."""
-        if self._clock() - self._last_line >= _SECONDS_BETWEEN_LINES:
+        """Say how far a stage got, where nothing redraws itself."""
+        if stage.total and self._clock() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._line(stage)
 
     def _line(self, stage: Stage) -> None:
@@ -135,6 +142,7 @@ class Progress:
         table.add_column(width=7, justify="right", style="dim")
         for stage in self._stages.values():
             table.add_row(*self._cells(stage))
+        table.add_row("", "", "", duration(self.seconds))
         frame = Table.grid()
         frame.add_column(width=min(self._console.width, _WIDTH))
         frame.add_row(table)

@@ -90,7 +90,7 @@ def test_a_step_that_succeeds_when_tried_again_is_no_failure() -> None:
         return refuse() if len(tried) == 1 else 7
 
     outcome, _ = run(stream(["raw_stripe", "charges"], second_time))
-    assert outcome == Outcome(True, {("stripe", "charges"): 7}, (), ())
+    assert outcome == Outcome(True, False, {("stripe", "charges"): 7}, (), ())
 
 
 def test_each_failed_dbt_node_is_a_sentence(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
@@ -68,6 +69,16 @@ def test_on_a_terminal_the_table_shows_what_is_running_and_how_far() -> None:
     assert "✓ ingest" in last
     assert "37 streams, 5 rows new" in last
     assert "87 of 395 fct_invoices" in last
+
+
+def test_what_is_printed_meanwhile_does_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    out = io.StringIO()
+    with Progress(Console(file=out, width=100, force_terminal=True), ("ingest",)) as progress, progress.stage("ingest"):
+        sys.stdout.write("dbt says something\n")
+        sys.stderr.write("and Dagster too\n")
+    assert capsys.readouterr() == ("dbt says something\n", "and Dagster too\n")
+    assert "says" not in out.getvalue()
+    assert "too" not in out.getvalue()
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1:00"), (3725, "62:05")])
