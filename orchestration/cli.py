@@ -123,7 +123,7 @@ def rebuild() -> None:
             say_error(console, f"There is no lake at {shown(settings.lake)}: `tieout run` or `tieout demo` makes one.")
             raise typer.Exit(FAILED)
         with Progress(console, (INGEST, *(name for name in STAGES if name != INGEST))) as progress:
-            with progress.stage(INGEST) as stage:
+            with progress.stage(INGEST, "loading raw from the lake") as stage:
                 landed: list[int] = []
                 for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
                     file.unlink(missing_ok=True)

@@ -29,12 +29,20 @@ class Dbt(DbtCliResource):
         return None
 
 
+class DbtError(Exception):
+    """dbt's own words, without the command line around them."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error).rpartition("Errors parsed from dbt logs:")[2].strip() or str(error))
+
+
 def dbt_project() -> DbtProject:
-    """The project with a manifest that is up to date. Raises DagsterDbtCliRuntimeError with dbt's message when the project
-    does not parse."""
+    """The project with a manifest that is up to date. Raises DbtError when the project does not parse."""
     project = DbtProject(project_dir=ROOT, target_path=read_settings().home / "dbt")
     if _is_stale(project.manifest_path):
-        dbt_command(project).cli(["parse"], target_path=project.target_path).wait()
+        parsed = dbt_command(project).cli(["parse"], target_path=project.target_path, raise_on_error=False).wait()
+        if error := parsed.get_error():
+            raise DbtError(error)
     return project
 
 

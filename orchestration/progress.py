@@ -127,7 +127,7 @@ class Progress:
         said = {
             "running": f"{stage.done:,} of {stage.total:,}  {stage.doing}" if stage.total else stage.doing or "...",
             "done": stage.outcome or "done",
-            "failed": stage.outcome or "failed",
+            "failed": f"failed: {stage.outcome}" if stage.outcome else "failed",
         }[stage.state]
         took = "" if stage.state == "running" else f"  ({duration(stage.seconds)})"
         self._console.print(

@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from dagster_dbt.core.dbt_event_iterator import DbtDagsterEventType
 from dagster_shared.record import replace
 
-from orchestration.dbt import Dbt, dbt_project
+from orchestration.dbt import Dbt, DbtError, dbt_project
 
 FULL_REFRESH = "tieout/full_refresh"
 _FAILED = {"error", "fail", "runtime error"}
@@ -57,7 +57,7 @@ def defs() -> dg.Definitions:
             for _ in events:
                 pass
         if error := invocation.get_error():
-            raise dg.Failure("\n".join(failures(results)) or str(error), allow_retries=False)
+            raise dg.Failure("\n".join(failures(results)) or str(DbtError(error)), allow_retries=False)
 
     return dg.Definitions(assets=[transformation])
 
