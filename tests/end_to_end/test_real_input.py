@@ -13,7 +13,7 @@ import pytest
 
 from tests.end_to_end.conftest import SHARED, demo
 
-TRACES = {
+TRACES: dict[str, tuple[str, int, int, int]] = {
     "code": ("acct_0001", 8_819, 18_059_974, 245_896),
     "conv": ("acct_0002", 19_366, 22_361_870, 4_088_665),
 }
@@ -58,6 +58,9 @@ def test_the_azure_traces_come_out_of_the_usage_mart_with_exactly_their_totals(
     events = dataset / "app" / "usage_events.parquet"
     schema = pq.read_schema(events)
     pq.write_table(pa.concat_tables([_as_usage_events(name, schema) for name in TRACES]), events)
+    # Orb has metered nothing of the traces, and nothing else either: what is left in the register is they, whole
+    for name in ("events", "event_volume", "subscription_usage"):
+        (dataset / "orb" / f"{name}.jsonl").write_text("")
     run = demo(dataset, tmp_path / "home")
     totals = run.rows(
         """
@@ -70,3 +73,12 @@ def test_the_azure_traces_come_out_of_the_usage_mart_with_exactly_their_totals(
         (f"azure-{name}", requests, *map(Decimal, (requests, context, generated)))
         for name, (_, requests, context, generated) in TRACES.items()
     ]
+    missing = run.rows(
+        """
+        select currency, sum(difference) from reconciliation.fct_breaks
+        where cause = 'event_missing_in_orb' group by currency order by currency
+        """
+    )
+    _, *counts = zip(*TRACES.values(), strict=True)
+    requests, context, generated = map(sum, counts)
+    assert missing == [("input_tokens", context), ("output_tokens", generated), ("requests", requests)]
