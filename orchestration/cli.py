@@ -208,19 +208,17 @@ def serve(
 
 
 def _company(progress: Progress, home: Path, world: World, dataset: Path | None) -> Path:
-    with progress.stage("company", "generating") as stage:
-        if dataset:
-            stage.outcome = f"as {shown(dataset)} has it"
-            return dataset
-        dataset = home / "dataset"
-        if dataset.exists():
-            stage.outcome = f"the one generated before, in {shown(dataset)}"
-        else:
-            from sandbox.generate import generate
+    found = dataset or home / "dataset"
+    if found.exists():
+        with progress.stage("company", f"reading {shown(found)}") as stage:
+            stage.outcome = f"as {shown(found)} has it"
+        return found
+    from sandbox.generate import generate
 
-            generate(dataset, **asdict(world), progress=stage.say)
-            stage.outcome = f"generated into {shown(dataset)}"
-        return dataset
+    with progress.stage("company", "generating") as stage:
+        generate(found, **asdict(world), progress=stage.say)
+        stage.outcome = f"generated into {shown(found)}"
+    return found
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
