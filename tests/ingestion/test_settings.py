@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_statements_directory_that_is_none_is_refused_before_anything_runs(tmp
 
 def test_every_variable_that_is_read_is_described_in_env_example() -> None:
     described = (ROOT / ".env.example").read_text()
-    source = (ROOT / "ingestion" / "settings.py").read_text()
-    names = {word for word in source.replace('"', " ").split() if word.isupper() and "_" in word and len(word) > 6}
-    assert names >= {"STRIPE_API_KEY", "TIEOUT_WAREHOUSE"}
-    assert [name for name in sorted(names) if f"{name}=" not in described] == []
+    readers = [ROOT / "ingestion" / "settings.py", ROOT / "profiles.yml"]
+    names = {name for reader in readers for name in re.findall(r"""["']([A-Z]+(?:_[A-Z]+)+)["']""", reader.read_text())}
+    assert names >= {"STRIPE_API_KEY", "TIEOUT_WAREHOUSE", "DBT_TARGET"}
+    assert [name for name in sorted(names) if f"\n{name}=" not in described] == []
