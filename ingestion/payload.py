@@ -20,6 +20,10 @@ class SourceError(Exception):
     """A source answered something that can't be landed. Names the stream, the object and the remedy."""
 
 
+class SourceRefused(SourceError):
+    """The source, or what it sends, has to be changed by somebody first: trying again can't help."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One version of one object. `payload` is JSON text; `source_at` is when the source says it came to be so."""

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from ingestion.lake import Batch, Lake
-from ingestion.payload import ENVELOPE, Page, Row, SourceError, envelope
+from ingestion.payload import ENVELOPE, Page, Row, SourceError, SourceRefused, envelope
 from ingestion.settings import Settings
 from ingestion.sources.bank import BankSource
 from ingestion.sources.base import Source
@@ -111,7 +111,7 @@ def _connect(stream: Stream, settings: Settings, warehouse: Warehouse, now: Call
             return PostgresSource.connect(settings, warehouse.unlanded)
         case "bank":
             return BankSource.connect(settings)
-    raise SourceError(f"{stream}: there is no source {stream.source!r}; see ingestion/streams.py.")
+    raise SourceRefused(f"{stream}: there is no source {stream.source!r}; see ingestion/streams.py.")
 
 
 def _land(

@@ -14,14 +14,18 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.execution.plan.objects import StepFailureData
 from dagster_shared.error import SerializableErrorInfo
 
-from ingestion.settings import Settings
+from ingestion.lake import LakeError
+from ingestion.payload import SourceError
+from ingestion.settings import MissingSetting, Settings
 from ingestion.streams import STREAMS
+from ingestion.warehouses.base import WarehouseError
 from orchestration.progress import Progress, Stage
 
 INGEST, TRANSFORM, EXPECTATIONS = "ingest", "transform", "expectations"
 STAGES = ("pipeline", INGEST, TRANSFORM, EXPECTATIONS)
 _STAGE_OF = {"transformation": TRANSFORM, "expectations": EXPECTATIONS}
 _DBT_STARTS = re.compile(r"dbt (?P<index>\d+) of (?P<total>\d+) (?P<node>\S+)$")
+_TOLD = {error.__name__ for error in (SourceError, LakeError, WarehouseError, MissingSetting)}
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 
@@ -197,7 +201,9 @@ def _chain(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:
 
 
 def _sentence(step: str, error: SerializableErrorInfo) -> str:
-    """The words of the error that started it, without its class, and with the stream's name in front if they lack it."""
-    *_, root = _chain(error)
-    said = " ".join(re.sub(r"^[\w.]+: ", "", root.message).split())
+    """What ingestion says of it; of an error that nobody foresaw, the words of the one that started it. With the stream's
+    name in front if they lack it."""
+    chain = list(_chain(error))
+    told = next((link for link in chain if link.cls_name in _TOLD), chain[-1])
+    said = " ".join(re.sub(r"^[\w.]+: ", "", told.message).split())
     return said if _stream(step) in said else f"{_stream(step)}: {said}"

@@ -1,4 +1,4 @@
-{{ config(group='tieout') }}
+{{ config(group='tieout', meta={'dagster': {'ref': {'name': 'rec_bridge'}}}) }}
 
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
 with bridge as (

@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'rec_matches'}}}) }}
+
 -- A comparison without a row in the seed falls back to zero days and zero tolerance silently.
 select comparisons.comparison
 from (select distinct comparison from {{ ref('rec_matches') }}) as comparisons

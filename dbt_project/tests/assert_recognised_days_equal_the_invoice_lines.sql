@@ -1,4 +1,4 @@
-{{ config(group='tieout') }}
+{{ config(group='tieout', meta={'dagster': {'ref': {'name': 'fct_revenue_daily'}}}) }}
 
 -- What is recognised over a line's days is the line before tax and credits, to the last minor unit.
 with billed as (

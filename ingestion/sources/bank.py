@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from ingestion.payload import Page, Row, SourceError
+from ingestion.payload import Page, Row, SourceRefused
 from ingestion.settings import Settings
 from ingestion.streams import Stream
 
@@ -54,13 +54,13 @@ def _lines(stream: Stream, path: Path) -> Iterator[Row]:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file, strict=True)
             if tuple(reader.fieldnames or ()) != _COLUMNS:
-                raise SourceError(
+                raise SourceRefused(
                     f"{stream}: {path.name} has the columns {reader.fieldnames}, not {', '.join(_COLUMNS)}; "
                     "export the statement again in this layout."
                 )
             for line in reader:
                 if None in line or None in line.values():
-                    raise SourceError(
+                    raise SourceRefused(
                         f"{stream}: line {reader.line_num} of {path.name} has more or fewer values than columns; "
                         "export the statement again."
                     )
@@ -72,4 +72,6 @@ def _lines(stream: Stream, path: Path) -> Iterator[Row]:
                     source_at=datetime.fromisoformat(line["booked_on"]).replace(tzinfo=UTC),
                 )
     except (csv.Error, UnicodeDecodeError, ValueError) as error:
-        raise SourceError(f"{stream}: {path.name} can't be read as a statement ({error}); export it again.") from error
+        raise SourceRefused(
+            f"{stream}: {path.name} can't be read as a statement ({error}); export it again."
+        ) from error

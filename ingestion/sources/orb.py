@@ -21,7 +21,7 @@ import httpx
 import msgspec
 import stamina
 
-from ingestion.payload import Page, Row, SourceError, exact, head
+from ingestion.payload import Page, Row, SourceError, SourceRefused, exact, head
 from ingestion.settings import Settings
 from ingestion.streams import Stream
 
@@ -116,7 +116,7 @@ class OrbSource:
                 return self._volume(stream, since)
             case "audit":
                 return self._audit(stream, cursor)
-        raise SourceError(f"{stream}: there is no rule {stream.reads!r} for Orb; see ingestion/streams.py.")
+        raise SourceRefused(f"{stream}: there is no rule {stream.reads!r} for Orb; see ingestion/streams.py.")
 
     def _sweep(self, stream: Stream) -> Iterator[Page]:
         params: dict[str, Any] = {"limit": _PAGE}
@@ -231,20 +231,19 @@ class OrbSource:
         try:
             return self._answer(method, path, **request)
         except httpx.HTTPStatusError as error:
-            status = error.response.status_code
-            remedy = {
-                401: "check ORB_API_KEY.",
-                403: "give the key read permission for this resource.",
-            }.get(status, "run again: the cursor has not moved.")
-            raise SourceError(
-                f"{stream}: Orb answered {status} to {method} {path}: {error.response.text[:200]!r}; {remedy}"
+            status, said = error.response.status_code, error.response.text[:200]
+            remedy = {401: "check ORB_API_KEY.", 403: "give the key read permission for this resource."}.get(status)
+            refusal = SourceRefused if remedy else SourceError
+            raise refusal(
+                f"{stream}: Orb answered {status} to {method} {path}: {said!r}; "
+                f"{remedy or 'run again: the cursor has not moved.'}"
             ) from error
         except httpx.HTTPError as error:
             raise SourceError(
                 f"{stream}: Orb did not answer {method} {path} ({error!r}); run again: the cursor has not moved."
             ) from error
 
-    @stamina.retry(on=lambda error: _backoff(error), attempts=8, timeout=120.0)
+    @stamina.retry(on=lambda error: _backoff(error), attempts=5, timeout=120.0)
     def _answer(self, method: str, path: str, **request: Any) -> bytes:
         response = self.client.request(method, path, **request)
         response.raise_for_status()

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from psycopg import sql
 
-from ingestion.payload import Page, Row, SourceError, exact
+from ingestion.payload import Page, Row, SourceError, SourceRefused, exact
 from ingestion.settings import Secret, Settings
 from ingestion.streams import Stream
 
@@ -73,11 +73,11 @@ class PostgresSource:
                 "that the server runs; run again: the cursor has not moved."
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
-            raise SourceError(
+            raise SourceRefused(
                 f"{stream}: {_first_line(error)}: grant select on table {stream.endpoint} to the reading role."
             ) from error
         except psycopg.errors.UndefinedTable as error:
-            raise SourceError(
+            raise SourceRefused(
                 f"{stream}: {_first_line(error)}: create it, or correct the stream in ingestion/streams.py."
             ) from error
 
@@ -171,7 +171,7 @@ def _tables(stream: Stream, schema: pa.Schema, source: io.RawIOBase) -> Iterator
                 yield pa.Table.from_batches(pending)
                 pending = []
     except pa.ArrowInvalid as error:
-        raise SourceError(
+        raise SourceRefused(
             f"{stream}: a value of table {stream.endpoint} does not fit its column ({error}); nothing of this read was "
             "landed. Correct the row or the column's type."
         ) from error
@@ -202,7 +202,7 @@ def _arrow_type(stream: Stream, column: str, kind: str) -> pa.DataType:
         return pa.decimal128(precision, scale)
     if name in _ARROW_TYPES:
         return _ARROW_TYPES[name]
-    raise SourceError(
+    raise SourceRefused(
         f"{stream}: column {column} of table {stream.endpoint} has type {kind}, which can't be landed exactly; "
         "declare numeric with precision and scale, or timestamps with time zone."
     )

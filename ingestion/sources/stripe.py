@@ -19,7 +19,7 @@ import msgspec
 import stamina
 import stripe
 
-from ingestion.payload import Page, Row, SourceError, exact, head
+from ingestion.payload import Page, Row, SourceError, SourceRefused, exact, head
 from ingestion.settings import Settings
 from ingestion.streams import Stream
 
@@ -84,7 +84,7 @@ class StripeSource:
                 settings.stripe_api_key.reveal(),
                 stripe_version=API_VERSION,
                 base_addresses={"api": settings.stripe_api_base},
-                max_network_retries=5,
+                max_network_retries=2,
             )
         )
 
@@ -99,7 +99,7 @@ class StripeSource:
                 return self._created(stream, since)
             case "payouts":
                 return self._payout_transactions(stream, since)
-        raise SourceError(f"{stream}: there is no rule {stream.reads!r} for Stripe; see ingestion/streams.py.")
+        raise SourceRefused(f"{stream}: there is no rule {stream.reads!r} for Stripe; see ingestion/streams.py.")
 
     def _objects(self, stream: Stream, since: int | None, rows_of: _RowsOf) -> Iterator[Page]:
         """What was created since, then what events say was changed; each object through `rows_of`."""
@@ -241,13 +241,18 @@ class StripeSource:
         try:
             return self._answer(path, params).encode()
         except stripe.PermissionError as error:
-            raise SourceError(
+            raise SourceRefused(
                 f"{stream}: the Stripe key may not read {path} ({_sentence(error)}): "
                 "give the restricted key read permission for this resource."
             ) from error
         except stripe.AuthenticationError as error:
-            raise SourceError(
+            raise SourceRefused(
                 f"{stream}: Stripe refused the key ({_sentence(error)}): check STRIPE_API_KEY."
+            ) from error
+        except stripe.APIConnectionError as error:
+            raise SourceError(
+                f"{stream}: Stripe can't be reached: check the network and STRIPE_API_BASE, and run again: "
+                "the cursor has not moved."
             ) from error
         except stripe.StripeError as error:
             raise SourceError(
@@ -279,4 +284,4 @@ def _decode(stream: Stream, raw: bytes | msgspec.Raw, kind: type[Any]) -> Any:
 
 
 def _sentence(error: stripe.StripeError) -> str:
-    return (error.user_message or str(error) or type(error).__name__).rstrip(".") + "."
+    return " ".join((error.user_message or str(error) or type(error).__name__).split()).rstrip(".") + "."

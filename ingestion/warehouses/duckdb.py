@@ -57,6 +57,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             ) from error
         self._connection.execute("set TimeZone = 'UTC'")
         self._connection.execute(_LEDGER)
+        self._refuse_another_lake(path)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -177,6 +178,18 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             stream.name,
             batch_id,
         )
+
+    def _refuse_another_lake(self, path: Path) -> None:
+        """Raw tables read the lake in place: with another lake behind the ledger they would quietly lose their rows."""
+        strays = self._rows(
+            "select lake_path from ingestion.batches where not starts_with(lake_path, ?) limit 1", f"{self._lake.root}/"
+        )
+        if strays:
+            self._connection.close()
+            raise WarehouseError(
+                f"{path} was loaded from another lake than {self._lake.root} (it has {strays[0][0]}): point TIEOUT_LAKE at "
+                "that one, name another warehouse file, or make this one again with `tieout rebuild`."
+            )
 
     def _has_landed(self, stream: Stream) -> bool:
         return bool(

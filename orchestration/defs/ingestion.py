@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from ingestion.payload import SourceRefused
 from ingestion.settings import read_settings
 from ingestion.streams import STREAMS, Stream, stream_named
 from ingestion.sync import SyncResult, sync
@@ -31,7 +32,10 @@ def _asset(stream: Stream) -> dg.AssetsDefinition:
         pool=stream.source,
     )
     def land() -> dg.MaterializeResult[None]:
-        return dg.MaterializeResult(metadata=_metadata(sync(stream, read_settings())))
+        try:
+            return dg.MaterializeResult(metadata=_metadata(sync(stream, read_settings())))
+        except SourceRefused as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
 
     return land
 

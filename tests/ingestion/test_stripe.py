@@ -170,6 +170,11 @@ def test_a_refused_key_is_one_sentence_with_the_variable_and_without_the_key(run
     assert "wrong_and_hidden" not in str(raised.value)
 
 
+def test_an_api_that_cannot_be_reached_is_one_sentence(settings: Settings) -> None:
+    with pytest.raises(SourceError, match=r"stripe\.charges: Stripe can't be reached: check the network"):
+        sync(CHARGES, _from(settings, "http://127.0.0.1:1"))
+
+
 def test_a_resource_that_the_key_may_not_read_fails_and_says_which_permission_is_missing(settings: Settings) -> None:
     def forbids(request: Request) -> Reply:
         return Reply(

@@ -191,6 +191,14 @@ def test_raw_rebuilt_from_the_lake_alone_equals_the_original(bank: Settings, clo
     assert sync(LINES, bank, clock).rows == 0
 
 
+def test_a_warehouse_is_not_mixed_from_two_lakes(bank: Settings, clock: Callable[[], datetime], tmp_path: Path) -> None:
+    sync(LINES, bank, clock)
+    elsewhere = Settings(**{**vars(bank), "lake": tmp_path / "another_lake"})
+    with pytest.raises(WarehouseError, match="was loaded from another lake"):
+        sync(LINES, elsewhere, clock)
+    assert len(_landed(bank)) == 2
+
+
 def test_a_foreign_file_in_the_lake_is_named_with_what_to_do(bank: Settings, clock: Callable[[], datetime]) -> None:
     sync(LINES, bank, clock)
     stray = Path(Lake(bank.lake).folder(LINES)) / "stray.parquet"

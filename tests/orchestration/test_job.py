@@ -40,6 +40,13 @@ def refuse() -> int:
     raise SourceError("stripe.charges: GET /v1/charges answered 401; check STRIPE_API_KEY.")
 
 
+def lose_the_line() -> int:
+    try:
+        raise ConnectionRefusedError("HTTPConnectionPool(host='127.0.0.1', port=9): Max retries exceeded")
+    except ConnectionRefusedError as error:
+        raise SourceError("stripe.charges: Stripe did not answer; run again: the cursor has not moved.") from error
+
+
 def stumble() -> int:
     raise OverflowError("value too large")
 
@@ -55,6 +62,11 @@ def test_rows_are_told_by_stream() -> None:
     assert outcome.success
     assert outcome.rows == {("stripe", "charges"): 12, ("bank", "statement_lines"): 0}
     assert "2 streams, 12 rows new" in said
+
+
+def test_a_failed_stream_is_told_in_ingestions_words_and_not_in_those_of_a_library_below() -> None:
+    outcome, _ = run(stream(["raw_stripe", "charges"], lose_the_line))
+    assert outcome.failures == ("stripe.charges: Stripe did not answer; run again: the cursor has not moved.",)
 
 
 def test_a_failed_stream_is_told_in_the_words_of_its_error_once() -> None:
