@@ -78,7 +78,9 @@ def watched(job: dg.JobDefinition, progress: Progress, selection: Set[dg.AssetKe
     if watch.is_interrupted:
         raise KeyboardInterrupt
     watch.close(result.success)
-    return Outcome(result.success, watch.is_built, watch.rows, tuple(watch.failures), tuple(watch.warnings))
+    # One cause can fail every stream in the same words.
+    failures, warnings = (tuple(dict.fromkeys(told)) for told in (watch.failures, watch.warnings))
+    return Outcome(result.success, watch.is_built, watch.rows, failures, warnings)
 
 
 def _load() -> dg.JobDefinition:

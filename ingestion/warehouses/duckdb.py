@@ -182,13 +182,13 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def _refuse_another_lake(self, path: Path) -> None:
         """Raw tables read the lake in place: with another lake behind the ledger they would quietly lose their rows."""
         strays = self._rows(
-            "select lake_path from ingestion.batches where not starts_with(lake_path, ?) limit 1", f"{self._lake.root}/"
+            "select 1 from ingestion.batches where not starts_with(lake_path, ?) limit 1", f"{self._lake.root}/"
         )
         if strays:
             self._connection.close()
             raise WarehouseError(
-                f"{path} was loaded from another lake than {self._lake.root} (it has {strays[0][0]}): point TIEOUT_LAKE at "
-                "that one, name another warehouse file, or make this one again with `tieout rebuild`."
+                f"{path} was loaded from another lake than {self._lake.root}: point TIEOUT_LAKE at that one, name another "
+                "warehouse file, or make this one again with `tieout rebuild`."
             )
 
     def _has_landed(self, stream: Stream) -> bool:

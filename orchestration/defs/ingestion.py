@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
+from ingestion.lake import LakeError
 from ingestion.payload import SourceRefused
 from ingestion.settings import read_settings
 from ingestion.streams import STREAMS, Stream, stream_named
 from ingestion.sync import SyncResult, sync
+from ingestion.warehouses.base import WarehouseError
 
 _KIND = {"stripe": "stripe", "orb": "orb", "app": "postgres", "bank": "csv"}
 # The clients retry single requests themselves; this is for a source that is down for longer than they wait.
@@ -34,7 +36,7 @@ def _asset(stream: Stream) -> dg.AssetsDefinition:
     def land() -> dg.MaterializeResult[None]:
         try:
             return dg.MaterializeResult(metadata=_metadata(sync(stream, read_settings())))
-        except SourceRefused as error:
+        except (SourceRefused, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
 
     return land

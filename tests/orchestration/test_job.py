@@ -69,6 +69,14 @@ def test_a_failed_stream_is_told_in_ingestions_words_and_not_in_those_of_a_libra
     assert outcome.failures == ("stripe.charges: Stripe did not answer; run again: the cursor has not moved.",)
 
 
+def test_what_fails_every_stream_in_the_same_words_is_told_once() -> None:
+    def locked() -> int:
+        raise dg.Failure("demo.duckdb can't be opened for writing", allow_retries=False)
+
+    outcome, _ = run(stream(["raw_stripe", "charges"], locked), stream(["raw_orb", "items"], locked))
+    assert outcome.failures == ("demo.duckdb can't be opened for writing",)
+
+
 def test_a_failed_stream_is_told_in_the_words_of_its_error_once() -> None:
     outcome, said = run(stream(["raw_stripe", "charges"], refuse), stream(["raw_bank", "statement_lines"], lambda: 3))
     assert not outcome.success
