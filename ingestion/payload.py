@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -87,6 +88,20 @@ def _quote_inexact(token: re.Match[bytes]) -> bytes:
 class _Head(msgspec.Struct):
     id: str
     created: int | None = None
+
+
+T = TypeVar("T")
+
+
+def decode(stream: object, raw: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """The fields of an answer that reading needs. Raises SourceError for one that does not have them."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.MsgspecError as error:
+        raise SourceError(
+            f"{stream}: the answer is not what the API document says ({error}): {bytes(raw)[:120]!r}. "
+            "Run again; if it stays so, compare with the document of the API version that the stream is read with."
+        ) from error
 
 
 def head(stream: object, raw: msgspec.Raw) -> _Head:

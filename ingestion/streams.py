@@ -18,7 +18,7 @@ bank    files      every line of every statement file
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 
@@ -35,7 +35,7 @@ class Stream:
     change_events: tuple[str, ...] = ()
     lookback: timedelta = timedelta()
     freshness: timedelta = timedelta(hours=3)
-    after: tuple[str, ...] = field(default=())
+    after: tuple[str, ...] = ()
 
     @property
     def asset_key(self) -> tuple[str, str]:

@@ -21,7 +21,7 @@ import httpx
 import msgspec
 import stamina
 
-from ingestion.payload import Page, Row, SourceError, SourceRefused, exact, head
+from ingestion.payload import Page, Row, SourceError, SourceRefused, decode, exact, head
 from ingestion.settings import Settings
 from ingestion.streams import Stream
 
@@ -81,6 +81,10 @@ class _Counted(msgspec.Struct):
         return not any(digit in b"123456789" for digit in bytes(self.quantity) + bytes(self.count))
 
 
+class _Found(msgspec.Struct):
+    data: list[msgspec.Raw]
+
+
 @dataclass(frozen=True)
 class OrbSource:
     """See `Source`. `audit_batches` hands over the usage events whose sample the `events` stream looks up."""
@@ -109,7 +113,8 @@ class OrbSource:
             case "customer":
                 return self._per_customer(stream, {"include_all_blocks": "true", "limit": _PAGE}, since)
             case "ledger":
-                return self._per_customer(stream, {"limit": _LEDGER_PAGE, **_from("created_at[gte]", since)}, since)
+                recent = {"created_at[gte]": _iso(since)} if since else {}
+                return self._per_customer(stream, {"limit": _LEDGER_PAGE, **recent}, since)
             case "usage":
                 return self._usage(stream, since)
             case "volume":
@@ -134,7 +139,7 @@ class OrbSource:
                 for raws in self._list(stream, stream.endpoint.format(id=customer.id), {**params, **unit}):
                     yield Page(tuple(_row(stream, raw, "sweep" if since else "backfill", customer.id) for raw in raws))
                     if stream.reads == "ledger":
-                        stamps = [_decode(stream, raw, _Stamped).created_at for raw in raws]
+                        stamps = [decode(stream, raw, _Stamped).created_at for raw in raws]
                         newest = max([*stamps, *([newest] if newest else [])], default=None)
         yield Page(cursor=_iso(newest or self.now()))
 
@@ -147,10 +152,10 @@ class OrbSource:
             query = {"granularity": "day", "timeframe_start": _iso(start), "timeframe_end": _iso(end)}
             answer = self._request(stream, "GET", stream.endpoint.format(id=subscription.id), params=query)
             rows = []
-            for metric in _decode(stream, answer, _Usage).data:
-                metric_id = _decode(stream, metric.billable_metric, _Metric).id
+            for metric in decode(stream, answer, _Usage).data:
+                metric_id = decode(stream, metric.billable_metric, _Metric).id
                 for day in metric.usage:
-                    counted = _decode(stream, day, _Counted)
+                    counted = decode(stream, day, _Counted)
                     payload = b'{"subscription_id":%s,"billable_metric":%s,"usage":%s}' % (
                         msgspec.json.encode(subscription.id),
                         bytes(metric.billable_metric),
@@ -178,7 +183,7 @@ class OrbSource:
         for raws in self._list(stream, stream.endpoint, query):
             rows = []
             for raw in raws:
-                hour = _decode(stream, raw, _Counted)
+                hour = decode(stream, raw, _Counted)
                 rows.append(
                     Row(
                         _iso(hour.timeframe_start),
@@ -204,19 +209,19 @@ class OrbSource:
                     "timeframe_end": _iso(max(instants) + timedelta(seconds=1)),
                 }
                 answer = self._request(stream, "POST", stream.endpoint, json=body)
-                yield Page(tuple(_row(stream, raw, "sweep") for raw in _decode(stream, answer, _Found).data))
+                yield Page(tuple(_row(stream, raw, "sweep") for raw in decode(stream, answer, _Found).data))
             yield Page(cursor=batch_id)
 
     def _parents(self, stream: Stream, path: str) -> Iterator[_Parent]:
         for raws in self._list(stream, path, {"limit": _PAGE}):
             for raw in raws:
-                yield _decode(stream, raw, _Parent)
+                yield decode(stream, raw, _Parent)
 
     def _list(self, stream: Stream, path: str, params: Mapping[str, Any]) -> Iterator[list[msgspec.Raw]]:
         """Pages of a list, to the end (https://docs.withorb.com/api-reference/pagination)."""
         query = dict(params)
         while True:
-            page = _decode(stream, self._request(stream, "GET", path, params=query), _Page)
+            page = decode(stream, self._request(stream, "GET", path, params=query), _Page)
             yield page.data
             if not page.pagination_metadata.has_more:
                 return
@@ -250,10 +255,6 @@ class OrbSource:
         return response.content
 
 
-class _Found(msgspec.Struct):
-    data: list[msgspec.Raw]
-
-
 def _backoff(error: Exception) -> bool | float:
     """Retry what may pass: lost connections, 5xx, and 429 after as long as `Retry-After` asks, a minute at most."""
     if not isinstance(error, httpx.HTTPStatusError):
@@ -285,17 +286,3 @@ def _midnight(instant: datetime) -> datetime:
 
 def _iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat()
-
-
-def _from(name: str, since: datetime | None) -> dict[str, str]:
-    return {} if since is None else {name: _iso(since)}
-
-
-def _decode(stream: Stream, raw: bytes | msgspec.Raw, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.MsgspecError as error:
-        raise SourceError(
-            f"{stream}: Orb's answer is not what the API document says ({error}): {bytes(raw)[:120]!r}. "
-            "Run again; if it stays so, compare with Orb's API document."
-        ) from error

@@ -19,7 +19,7 @@ import msgspec
 import stamina
 import stripe
 
-from ingestion.payload import Page, Row, SourceError, SourceRefused, exact, head
+from ingestion.payload import Page, Row, SourceError, SourceRefused, decode, exact, head
 from ingestion.settings import Settings
 from ingestion.streams import Stream
 
@@ -133,7 +133,7 @@ class StripeSource:
         yield Row(about.id, exact(bytes(raw)), origin, source_at=source_at or _instant(about.created))
 
     def _lines(self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None) -> Iterator[Row]:
-        invoice = _decode(stream, raw, _Invoice)
+        invoice = decode(stream, raw, _Invoice)
         pages: Iterator[list[msgspec.Raw]] = iter([invoice.lines.data])
         if invoice.lines.has_more:
             pages = self._list(stream, f"/v1/invoices/{quote(invoice.id)}/lines", {})
@@ -173,7 +173,7 @@ class StripeSource:
         origin = "backfill" if since is None else "sweep"
         for raws in self._list(stream, stream.endpoint, _created(start)):
             for raw in raws:
-                payout = _decode(stream, raw, _Payout)
+                payout = decode(stream, raw, _Payout)
                 newest = max(newest, payout.created)
                 if not (payout.automatic and payout.reconciliation_status == "completed"):
                     continue
@@ -202,8 +202,8 @@ class StripeSource:
             return None
         for raws in self._list(stream, "/v1/events", {**_created(since), "types": list(stream.change_events)}):
             for raw in raws:
-                event = _decode(stream, raw, _Event)
-                subject = _decode(stream, event.data.object, _EventSubject)
+                event = decode(stream, raw, _Event)
+                subject = decode(stream, event.data.object, _EventSubject)
                 if event.type.endswith(".deleted") and event.type != "customer.subscription.deleted":
                     deleted.setdefault(subject.id, (event.data.object, event.created))
                 else:
@@ -216,7 +216,7 @@ class StripeSource:
         if path == "/v1/subscriptions":
             query["status"] = "all"
         while True:
-            page = _decode(stream, self._get(stream, path, query), _List)
+            page = decode(stream, self._get(stream, path, query), _List)
             yield page.data
             if not page.has_more:
                 return
@@ -271,16 +271,6 @@ def _created(since: int | None) -> dict[str, Any]:
 
 def _instant(unix_seconds: int | None) -> datetime | None:
     return None if unix_seconds is None else datetime.fromtimestamp(unix_seconds, UTC)
-
-
-def _decode(stream: Stream, raw: bytes | msgspec.Raw, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.MsgspecError as error:
-        raise SourceError(
-            f"{stream}: Stripe's answer is not what the API document says ({error}): {bytes(raw)[:120]!r}. "
-            "Run again; if it stays so, compare with the document of API version " + API_VERSION + "."
-        ) from error
 
 
 def _sentence(error: stripe.StripeError) -> str:
