@@ -131,9 +131,8 @@ def _land(
     for table, cursor in reading:
         if not stream.is_typed:
             table = warehouse.news(stream, table)
-        if table.num_rows == 0:
-            if stream.is_typed and cursor_from is None:
-                warehouse.ensure(stream, table.schema)
+        # The first reading of an empty typed table lands without rows: only its file says which columns raw must have.
+        if table.num_rows == 0 and not (stream.is_typed and cursor_from is None):
             continue
         batch = lake.write(
             stream,

@@ -9,7 +9,7 @@ import pytest
 from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
 from ingestion.streams import stream_named
-from ingestion.sync import SyncResult, sync
+from ingestion.sync import SyncResult, rebuild, sync
 
 USAGE = stream_named("app.usage_events")
 CUSTOMERS = stream_named("app.customers")
@@ -125,6 +125,20 @@ def test_an_empty_table_still_has_its_raw_table_with_its_types(app_settings: Set
         connection.execute(CREATE_USAGE)
     _sync_usage(app_settings)
     assert _landed(app_settings, "event_id, input_tokens, occurred_at, batch_id, read_at") == []
+
+
+def test_an_empty_table_has_its_types_in_a_warehouse_rebuilt_from_the_lake_too(
+    app_settings: Settings, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        _sync_usage(app_settings)
+        app_settings.warehouse.unlink()
+        rebuild(app_settings)
+        assert _landed(app_settings, "event_id, input_tokens, occurred_at, batch_id, read_at") == []
+        connection.execute("insert into usage_events values ('first')")
+        assert _sync_usage(app_settings).rows == 1
+    assert _landed(app_settings) == [("first",)]
 
 
 def test_updates_and_deletes_of_a_small_table_land_as_versions(app_settings: Settings, database: str) -> None:
