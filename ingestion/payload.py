@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
 from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingestion.streams import Stream
 
 
 class SourceError(Exception):
@@ -25,9 +30,8 @@ class SourceRefused(SourceError):
     """The source, or what it sends, has to be changed by somebody first: trying again can't help."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One version of one object. `payload` is JSON text; `source_at` is when the source says it came to be so."""
+class Row(msgspec.Struct, frozen=True):
+    """One version of one object as it was read. `source_at` is when the source says it came to be so."""
 
     object_id: str
     payload: bytes
@@ -36,23 +40,38 @@ class Row:
     source_at: datetime | None = None
     is_deleted: bool = False
 
-    @property
-    def payload_hash(self) -> str:
-        return hashlib.sha256(b"deleted:" * self.is_deleted + self.payload).hexdigest()
+
+class Rejected(msgspec.Struct, frozen=True):
+    """What a source sent and nobody can understand: the bytes as they came, and why in one clause."""
+
+    original: bytes
+    reason: str
 
 
 @dataclass(frozen=True)
 class Page:
     """What a source yields: rows, or a typed table, in the order read.
 
-    `cursor` is set when everything before it, this page included, may count as read once it has landed.
-    `is_complete_listing` on the last page says that an object not seen in this read is gone at the source.
+    `cursor` is set when everything before it, this page included, may count as read once it has landed. `is_checkpoint` asks
+    for a batch even when nothing is new, because the cursor alone is worth keeping. `is_complete_listing` on the last page
+    says that an object not seen in this read is gone at the source.
     """
 
-    rows: tuple[Row, ...] = ()
+    rows: Sequence[Row] = ()
     table: pa.Table | None = None
+    rejected: Sequence[Rejected] = ()
     cursor: str | None = None
+    is_checkpoint: bool = False
     is_complete_listing: bool = False
+
+
+class Item(msgspec.Struct, frozen=True):
+    """What a certificate counts: one object, when it was created, and the amount it carries with its unit (a currency)."""
+
+    object_id: str
+    at: datetime | None
+    amount: Decimal | None = None
+    unit: str | None = None
 
 
 ENVELOPE = pa.schema(
@@ -67,6 +86,9 @@ ENVELOPE = pa.schema(
     ]
 )
 
+_NULL = msgspec.Raw(b"null")
+_LARGEST_PAYLOAD = 10 << 20
+_DECIMAL = re.compile(rb'null|-?\d+(\.\d+)?([eE][+-]?\d+)?|"-?\d+(\.\d+)?"')
 _HAS_INEXACT = re.compile(rb"(?:^|[:\[,])\s*-?\d+[.eE]")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?')
 
@@ -78,16 +100,23 @@ def exact(payload: bytes) -> bytes:
     return _TOKEN.sub(_quote_inexact, payload)
 
 
+def _value(depth: int) -> str:
+    """A JSON value, in RE2's syntax, with objects and lists in it down to `depth`."""
+    string = r'"(?:[^"\\]|\\.)*"'
+    inner = rf'(?:[^{{}}\[\]"]|{string})*'
+    for _ in range(depth):
+        inner = rf'(?:[^{{}}\[\]"]|{string}|[{{\[]{inner}[}}\]])*'
+    return rf'(?:{string}|[{{\[]{inner}[}}\]]|[^\s,{{}}\[\]"]+)'
+
+
+_VALUE = _value(depth=5)
+
+
 def _quote_inexact(token: re.Match[bytes]) -> bytes:
     text = token.group()
     if text.startswith(b'"') or not (b"." in text or b"e" in text or b"E" in text):
         return text
     return b'"' + text + b'"'
-
-
-class _Head(msgspec.Struct):
-    id: str
-    created: int | None = None
 
 
 T = TypeVar("T")
@@ -104,29 +133,115 @@ def decode(stream: object, raw: bytes | msgspec.Raw, kind: type[T]) -> T:
         ) from error
 
 
-def head(stream: object, raw: msgspec.Raw) -> _Head:
-    """An object's id and `created` (Unix seconds). Raises SourceError for what is not an object with an id."""
+class Head(msgspec.Struct):
+    """What reading needs of an object; all but the id may be absent, or of a type that nobody foresaw."""
+
+    id: str
+    created: msgspec.Raw = _NULL
+    amount: msgspec.Raw = _NULL
+    currency: msgspec.Raw = _NULL
+
+    @property
+    def created_second(self) -> int | None:
+        """Unix seconds, where the source writes them."""
+        text = bytes(self.created)
+        return int(text) if text.isdigit() else None
+
+    def item(self) -> Item:
+        """As a certificate counts it."""
+        second, text = self.created_second, bytes(self.created).strip(b'"').decode()
+        try:
+            at = datetime.fromtimestamp(second, UTC) if second is not None else datetime.fromisoformat(text)
+        except ValueError:
+            at = None
+        amount = bytes(self.amount).strip(b'"').decode()
+        unit = bytes(self.currency).strip(b'"').decode()
+        return Item(
+            self.id,
+            at,
+            None if amount == "null" else Decimal(amount),
+            None if unit == "null" else unit,
+        )
+
+
+@cache
+def _head_decoder(stream: Stream) -> msgspec.json.Decoder[Head]:
+    names = {"id": stream.key, "created": stream.created, "amount": stream.amount, "currency": stream.currency}
+    renamed = msgspec.defstruct(
+        "Head",
+        [("id", str), *((name, msgspec.Raw, _NULL) for name in ("created", "amount", "currency"))],
+        bases=(Head,),
+        rename={name: field or f"no {name}" for name, field in names.items()},
+    )
+    return msgspec.json.Decoder(renamed)
+
+
+def head(stream: Stream, raw: msgspec.Raw | bytes) -> Head | Rejected:
+    """An object's id, creation and amount; or, when it is no object, has no id or its amount is no decimal, why not."""
     try:
-        return msgspec.json.decode(raw, type=_Head)
+        found = _head_decoder(stream).decode(raw)
     except msgspec.MsgspecError as error:
-        raise SourceError(
-            f"{stream}: an object without a usable id ({error}): {bytes(raw)[:120]!r}. "
-            "Look the request up in the source's own log; nothing of this page was landed."
-        ) from error
+        return Rejected(bytes(raw), f"not an object with a usable {stream.key} ({error})")
+    if not _DECIMAL.fullmatch(bytes(found.amount)):
+        return Rejected(bytes(raw), f"{stream.amount} of {found.id} is not a decimal: {bytes(found.amount)[:40]!r}")
+    return found
 
 
-def envelope(rows: Iterable[Row]) -> pa.Table:
-    """Rows in the raw envelope, without `batch_id` and `read_at`; of an object read twice the last reading stands."""
-    newest = {row.object_id: row for row in rows}.values()
-    return pa.Table.from_pydict(
-        {
-            "object_id": [row.object_id for row in newest],
-            "parent_id": [row.parent_id for row in newest],
-            "payload": [row.payload.decode() for row in newest],
-            "payload_hash": [row.payload_hash for row in newest],
-            "source_at": [row.source_at for row in newest],
-            "is_deleted": [row.is_deleted for row in newest],
-            "origin": [row.origin for row in newest],
-        },
+def envelope(stream: Stream, rows: Iterable[Row]) -> tuple[pa.Table, list[Rejected]]:
+    """Rows in the raw envelope, without `batch_id` and `read_at`, and those whose bytes can't be kept as text.
+
+    Of an object read twice the last reading stands. Numbers with a fraction become strings, the stream's personal data is
+    dropped; everything else is verbatim.
+    """
+    newest = list({row.object_id: row for row in rows}.values())
+    kept, rejected = [], []
+    for row in newest:
+        reason = _unkeepable(row.payload)
+        if reason is None:
+            kept.append(row)
+        else:
+            rejected.append(Rejected(row.payload, f"{row.object_id}: {reason}"))
+    payload = _without_personal_data(stream, _exact_payloads(pa.array([row.payload for row in kept], pa.string())))
+    hashes = [
+        hashlib.sha256(b"deleted:" * row.is_deleted + text.as_buffer().to_pybytes()).hexdigest()
+        for row, text in zip(kept, payload, strict=True)
+    ]
+    table = pa.Table.from_arrays(
+        [
+            pa.array([row.object_id for row in kept], pa.string()),
+            pa.array([row.parent_id for row in kept], pa.string()),
+            payload,
+            pa.array(hashes, pa.string()),
+            pa.array([row.source_at for row in kept], pa.timestamp("us", tz="UTC")),
+            pa.array([row.is_deleted for row in kept], pa.bool_()),
+            pa.array([row.origin for row in kept], pa.string()),
+        ],
         schema=ENVELOPE,
     )
+    return table, rejected
+
+
+def _unkeepable(payload: bytes) -> str | None:
+    if len(payload) > _LARGEST_PAYLOAD:
+        return f"{len(payload):,} bytes are more than the {_LARGEST_PAYLOAD:,} that a row may have"
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 ({error})"
+    return None
+
+
+def _exact_payloads(payloads: pa.Array) -> pa.Array:
+    inexact = pc.match_substring_regex(payloads, _HAS_INEXACT.pattern.decode())
+    if not pc.any(inexact).as_py():
+        return payloads
+    quoted = [exact(text.as_buffer().to_pybytes()) for text in payloads.filter(inexact)]
+    return pc.replace_with_mask(payloads, inexact, pa.array(quoted, pa.string()))
+
+
+def _without_personal_data(stream: Stream, payloads: pa.Array) -> pa.Array:
+    """The values of the stream's personal keys, at whatever depth they stand, replaced by null."""
+    if not stream.personal:
+        return payloads
+    keys = "|".join(map(re.escape, stream.personal))
+    return pc.replace_substring_regex(payloads, rf'"({keys})"(\s*:\s*){_VALUE}', r'"\1"\2null')

@@ -24,7 +24,12 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Stream:
-    """One thing to read. `endpoint`: API path, table or file pattern; `key`: the field that identifies an object."""
+    """One thing to read. `endpoint`: API path, table or file pattern; `key`: the field that identifies an object.
+
+    `created`, `amount` and `currency` name the fields that a certificate counts and adds up; an amount that is no decimal sends
+    its object to quarantine. The values of `personal` keys are dropped before the lake, at whatever depth they stand. An object
+    whose `status` is not in `final` is read again until it is; all are read again once in `sweep_every`.
+    """
 
     source: str
     name: str
@@ -36,6 +41,12 @@ class Stream:
     lookback: timedelta = timedelta()
     freshness: timedelta = timedelta(hours=3)
     after: tuple[str, ...] = ()
+    created: str | None = "created"
+    amount: str | None = None
+    currency: str | None = "currency"
+    personal: tuple[str, ...] = ()
+    final: tuple[str, ...] = ()
+    sweep_every: timedelta = timedelta(days=1)
 
     @property
     def asset_key(self) -> tuple[str, str]:

@@ -1,12 +1,51 @@
-"""What every source promises."""
+"""What every source promises, and what it may ask of the warehouse."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 
-from ingestion.payload import Page
+import pyarrow as pa
+
+from ingestion.payload import Item, Page
 from ingestion.streams import Stream
+
+
+@dataclass(frozen=True)
+class Window:
+    """Objects created from `since` (None: ever) to before `until`, as they stood when the stream's cursor was `cursor`."""
+
+    since: datetime | None
+    until: datetime
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a certificate compares: `objects`, or a field that is added up in its unit, of one UTC day (None: undated)."""
+
+    day: date | None
+    name: str
+    unit: str | None = None
+
+
+class Landed(Protocol):
+    """What a source may ask about what has landed of a stream."""
+
+    def open_objects(self, stream: Stream) -> set[str]:
+        """Ids of the live objects whose newest version has a `status` that is not final."""
+
+    def newest_sequence(self, stream: Stream, field: str) -> Mapping[str, int]:
+        """By parent id, the highest number that stands in this field of the newest versions."""
+
+    def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
+        """Those typed rows whose key has not landed: for reading a table again after its cursor lost its meaning."""
+
+    def batch_paths_since(self, stream: Stream, batch_id: str | None) -> Sequence[tuple[str, str]]:
+        """(batch id, lake path) of the stream's batches loaded after this one, oldest first."""
 
 
 class Source(Protocol):
@@ -17,3 +56,12 @@ class Source(Protocol):
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
         """Pages from where `cursor` stands (None: from the beginning). Raises SourceError, never skips."""
+
+    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
+        """What the source says it has, counted by other requests than those that `read` makes. Raises SourceError."""
+
+    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
+        """The objects that `tally` counts, one by one: asked only where the counts differ. Raises SourceError."""
+
+    def probe(self, stream: Stream) -> None:
+        """One cheap request that shows whether the stream can be read. Raises SourceError with what is missing."""
