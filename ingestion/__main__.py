@@ -1,9 +1,10 @@
-"""`python -m ingestion [stream …]`: sync all streams, or those named `source.name`, without Dagster."""
+"""`python -m ingestion [stream …]`: sync and certify all streams, or those named `source.name`, without Dagster."""
 
 from __future__ import annotations
 
 import sys
 
+from ingestion.certificate import certify
 from ingestion.lake import LakeError
 from ingestion.payload import SourceError
 from ingestion.settings import MissingSetting, read_settings
@@ -24,11 +25,19 @@ def main(names: list[str]) -> int:
     for stream in streams:
         try:
             result = sync(stream, settings)
+            certificate = certify(result, settings)
         except (SourceError, WarehouseError, LakeError) as error:
             failed += 1
             sys.stderr.write(f"{error}\n")
             continue
         sys.stdout.write(f"{stream!s:32} {result.rows:>9,} new  {result.seconds:6.2f} s\n")
+        if result.rejected:
+            sys.stderr.write(
+                f"{stream}: {result.rejected:,} objects were not understood: see raw_quarantine.rejected.\n"
+            )
+        if not certificate.is_complete:
+            sys.stderr.write(f"{certificate}\n")
+        failed += bool(result.rejected) or not certificate.is_complete
     return 1 if failed else 0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,8 @@ import pyarrow.parquet as pq
 from ingestion.streams import Stream
 
 _METADATA_KEY = b"tieout"
+# A dictionary of values that never repeat costs time and makes the file no smaller.
+_UNREPEATED = ("object_id", "payload", "payload_hash")
 
 
 @dataclass(frozen=True)
@@ -110,21 +111,22 @@ class Lake:
         name = f"{finished_at:%Y%m%dT%H%M%S%fZ}-{manifest.batch_id}.parquet"
         self._fs.create_dir(folder, recursive=True)
         temporary, path = f"{folder}/.{name}.part", f"{folder}/{name}"
-        pq.write_table(landed, temporary, filesystem=self._fs, compression="zstd")
+        repetitive = [name for name in landed.schema.names if name not in (stream.key, *_UNREPEATED)]
+        pq.write_table(landed, temporary, filesystem=self._fs, compression="zstd", use_dictionary=repetitive)
         self._fs.move(temporary, path)
         return Batch(manifest, path)
 
-    def batches(self, stream: Stream) -> Iterator[Batch]:
-        """Every batch of a stream, oldest first. A file cut short by a crash has a temporary name and is not one."""
+    def paths(self, stream: Stream) -> list[str]:
+        """The files of a stream's batches, oldest first. One cut short by a crash has a temporary name and is not there."""
         selector = pafs.FileSelector(self.folder(stream), allow_not_found=True)
-        for info in sorted(self._fs.get_file_info(selector), key=lambda info: str(info.base_name)):
-            if info.base_name.endswith(".parquet") and not info.base_name.startswith("."):
-                yield Batch(self._manifest(info.path), info.path)
+        names = sorted(info.base_name for info in self._fs.get_file_info(selector))
+        return [f"{self.folder(stream)}/{name}" for name in names if name.endswith(".parquet") and name[0] != "."]
 
-    def _manifest(self, path: str) -> Manifest:
+    def batch(self, path: str) -> Batch:
+        """The batch in a file. Raises LakeError for a file that is none."""
         try:
             metadata = pq.read_schema(path, filesystem=self._fs).metadata or {}
-            return Manifest.from_json(metadata[_METADATA_KEY])
+            return Batch(Manifest.from_json(metadata[_METADATA_KEY]), path)
         except (pa.ArrowInvalid, KeyError) as error:
             raise LakeError(
                 f"{path} is not a batch of the lake ({error}): move it away; what it held is read again."
@@ -132,7 +134,9 @@ class Lake:
 
 
 def _content_hash(table: pa.Table) -> str:
-    """SHA-256 over the Arrow IPC stream of the table in one chunk: equal content, equal hash."""
+    """SHA-256 over the Arrow IPC stream of the table in one chunk: equal content, equal hash. A payload is in it by its own."""
+    if "payload_hash" in table.schema.names:
+        table = table.drop_columns([name for name in ("payload", "original") if name in table.schema.names])
     digest = hashlib.sha256()
 
     class Sink:

@@ -56,7 +56,7 @@ class Stream:
     @property
     def is_typed(self) -> bool:
         """High-volume tables land column by column; everything else lands as objects in the raw envelope."""
-        return self.reads == "horizon"
+        return self.reads in ("horizon", "certificates")
 
     def __str__(self) -> str:
         return f"{self.source}.{self.name}"
@@ -339,10 +339,34 @@ _BANK = (
 
 STREAMS: tuple[Stream, ...] = (*_APP, *_STRIPE, *_ORB, *_BANK)
 
+REJECTED = Stream(
+    "quarantine",
+    "rejected",
+    "",
+    "rejected",
+    "What a source sent and nobody could understand: the stream, the reason and the bytes as they came.",
+)
+CERTIFICATES = Stream(
+    "tieout",
+    "certificates",
+    "",
+    "certificates",
+    "What each source said it has, per stream, day and measure, against what had landed.",
+)
+DIFFERENCES = Stream(
+    "tieout",
+    "differences",
+    "",
+    "certificates",
+    "The objects behind the certificates' differences, one by one.",
+)
+EVIDENCE: tuple[Stream, ...] = (REJECTED, CERTIFICATES, DIFFERENCES)
+"""What ingestion says of its own work. It lands as everything else does, so that the lake alone brings it back."""
+
 
 def stream_named(name: str) -> Stream:
     """The stream called `source.name`. Raises KeyError that lists the names there are."""
-    for stream in STREAMS:
+    for stream in (*STREAMS, *EVIDENCE):
         if str(stream) == name:
             return stream
     raise KeyError(f"no stream is called {name}; there are {', '.join(map(str, STREAMS))}")

@@ -7,63 +7,97 @@ is loaded before anything is read.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
-from ingestion.lake import Batch, Lake
-from ingestion.payload import ENVELOPE, Page, Row, SourceError, SourceRefused, envelope
+from ingestion.lake import Batch, Lake, LakeError
+from ingestion.payload import ENVELOPE, Page, Rejected, Row, SourceError, SourceRefused, envelope
 from ingestion.settings import Settings
 from ingestion.sources.bank import BankSource
-from ingestion.sources.base import Source
+from ingestion.sources.base import Landed, Source
 from ingestion.sources.orb import OrbSource
 from ingestion.sources.postgres import PostgresSource
 from ingestion.sources.stripe import StripeSource
-from ingestion.streams import STREAMS, Stream
-from ingestion.warehouses.base import Warehouse
+from ingestion.streams import EVIDENCE, REJECTED, STREAMS, Stream
+from ingestion.warehouses.base import Warehouse, WarehouseError
 from ingestion.warehouses.duckdb import DuckDBWarehouse
 
 _ROWS_A_BATCH = 20_000
+_BYTES_A_BATCH = 48 << 20
 _MOST_THAT_MAY_VANISH = 0.2
 _FEW = 10
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        ("object_id", pa.string()),
+        ("stream", pa.string()),
+        ("reason", pa.string()),
+        ("original", pa.binary()),
+        ("payload_hash", pa.string()),
+        ("is_deleted", pa.bool_()),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What one sync of one stream landed: new rows, their bytes in memory, batches, cursors, and wall seconds."""
+    """What one sync of one stream landed: new rows, newly rejected ones, bytes in memory, batches, cursors, wall seconds."""
 
     stream: Stream
     rows: int
+    rejected: int
     bytes: int
     batches: tuple[str, ...]
     cursor_from: str | None
     cursor_to: str | None
+    started_at: datetime
     seconds: float
 
 
-def sync(stream: Stream, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> SyncResult:
-    """Land what is new of one stream. Raises SourceError, WarehouseError, LakeError or MissingSetting."""
+def sync(
+    stream: Stream,
+    settings: Settings,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    *,
+    from_the_beginning: bool = False,
+) -> SyncResult:
+    """Land what is new of one stream, `from_the_beginning` of all that the source has.
+
+    Raises SourceError, WarehouseError, LakeError or MissingSetting.
+    """
     settings.require([stream.source])
-    started = time.monotonic()
+    clock = time.monotonic()
     lake = Lake(settings.lake)
-    with DuckDBWarehouse(settings.warehouse, lake) as warehouse:
-        _recover(stream, lake, warehouse, now)
-        cursor_from = warehouse.cursor(stream)
-        source = _connect(stream, settings, warehouse, now)
-        landed = list(_land(stream, source, lake, warehouse, cursor_from, now))
+    with opened(settings, lake) as warehouse:
+        for each in (stream, REJECTED):
+            recover(each, lake, warehouse, now)
+        cursor_from, started_at = None if from_the_beginning else warehouse.cursor(stream), now()
+        landed: list[Batch] = []
+        try:
+            source = connect(stream, settings, warehouse, now)
+            for batch in _land(stream, source, lake, warehouse, cursor_from, now):
+                landed.append(batch)
+        except SourceError as error:
+            raise type(error)(f"{error} {_standing(stream, warehouse.cursor(stream), landed)}") from error
+        own = [batch.manifest for batch in landed if batch.manifest.stream == stream.name]
         return SyncResult(
             stream,
-            rows=sum(batch.manifest.row_count for batch in landed),
-            bytes=sum(batch.manifest.byte_count for batch in landed),
-            batches=tuple(batch.manifest.batch_id for batch in landed),
+            rows=sum(manifest.row_count for manifest in own),
+            rejected=sum(batch.manifest.row_count for batch in landed) - sum(manifest.row_count for manifest in own),
+            bytes=sum(manifest.byte_count for manifest in own),
+            batches=tuple(manifest.batch_id for manifest in own),
             cursor_from=cursor_from,
             cursor_to=warehouse.cursor(stream),
-            seconds=time.monotonic() - started,
+            started_at=started_at,
+            seconds=time.monotonic() - clock,
         )
 
 
@@ -74,41 +108,60 @@ def rebuild(
 ) -> None:
     """Load a warehouse's raw tables from the lake alone, in the order in which the batches were read."""
     lake = Lake(settings.lake)
-    with DuckDBWarehouse(settings.warehouse, lake) as warehouse:
-        for stream in STREAMS:
-            on_stream(stream, _recover(stream, lake, warehouse, now))
+    with opened(settings, lake) as warehouse:
+        for stream in (*STREAMS, *EVIDENCE):
+            on_stream(stream, recover(stream, lake, warehouse, now))
 
 
-def _recover(stream: Stream, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> int:
-    """Load the batches that the lake has and the ledger has not, and say how many rows they hold."""
-    rows = 0
-    for batch in lake.batches(stream):
-        if not warehouse.has(batch.manifest.batch_id):
+@contextmanager
+def opened(settings: Settings, lake: Lake) -> Iterator[DuckDBWarehouse]:
+    """The warehouse, for one run at a time: DuckDB lets a second thread of the same process in. Raises WarehouseError."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "ingestion.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WarehouseError(
+                f"another run is reading into {settings.warehouse}: there is one writer at a time; wait for it to end."
+            ) from error
+        with DuckDBWarehouse(settings.warehouse, lake) as warehouse:
+            yield warehouse
+
+
+def recover(stream: Stream, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> int:
+    """Load the batches that the lake has and the ledger has not, and say how many rows they hold.
+
+    Raises LakeError when the lake has lost a batch that was loaded: its rows would be gone from raw without a word.
+    """
+    rows, loaded = 0, warehouse.paths(stream)
+    present = lake.paths(stream)
+    if gone := loaded.difference(present):
+        raise LakeError(
+            f"{stream}: {len(gone)} batches that were loaded are gone from the lake, {min(gone)} among them: bring the files "
+            "back; they are the only copy of what was read."
+        )
+    for path in present:
+        if path not in loaded:
+            batch = lake.batch(path)
             warehouse.load(batch, now())
             rows += batch.manifest.row_count
-    warehouse.ensure(stream, ENVELOPE)
+    warehouse.ensure(stream, REJECTED_SCHEMA if stream == REJECTED else ENVELOPE)
     return rows
 
 
-def _connect(stream: Stream, settings: Settings, warehouse: Warehouse, now: Callable[[], datetime]) -> Source:
+def connect(stream: Stream, settings: Settings, landed: Landed, now: Callable[[], datetime]) -> Source:
+    """The source that a stream is read from."""
     # stamina would print every retry, with the request in it, to standard output where structlog is installed
     set_on_retry_hooks([LoggingOnRetryHook])
     match stream.source:
         case "stripe":
-            return StripeSource.connect(settings)
+            return StripeSource.connect(settings, landed, now)
         case "orb":
-
-            def audit_batches(since: str | None) -> Iterator[tuple[str, Sequence[tuple[str, datetime]]]]:
-                (audited,) = (other for other in STREAMS if str(other) in stream.after)
-                for batch_id, path in warehouse.batch_paths_since(audited, since):
-                    events = pq.read_table(path, columns=[audited.key, "occurred_at"])
-                    yield batch_id, list(zip(*(column.to_pylist() for column in events.columns), strict=True))
-
-            return OrbSource.connect(settings, audit_batches, now)
+            return OrbSource.connect(settings, landed, now)
         case "app":
-            return PostgresSource.connect(settings, warehouse.unlanded)
+            return PostgresSource.connect(settings, landed, now)
         case "bank":
-            return BankSource.connect(settings)
+            return BankSource.connect(settings, landed, now)
     raise SourceRefused(f"{stream}: there is no source {stream.source!r}; see ingestion/streams.py.")
 
 
@@ -120,70 +173,85 @@ def _land(
     cursor_from: str | None,
     now: Callable[[], datetime],
 ) -> Iterator[Batch]:
-    """Read pages, cut them into batches, land each. Only the last batch carries the new cursor: a crash before it
-    leaves the cursor where it was, and what landed already is no news on the next run."""
+    """Read pages, cut them into batches, land each.
+
+    Of objects only the last batch carries the new cursor: a crash before it leaves the cursor where it was, and what landed
+    already is no news on the next run. Of a typed table every batch carries the place up to which it was read.
+    """
     started_at = now()
-    reading = (
-        _typed(source.read(stream, cursor_from))
-        if stream.is_typed
-        else _objects(stream, warehouse, source.read(stream, cursor_from))
-    )
-    for table, cursor in reading:
+    at = cursor_from
+    reading = source.read(stream, cursor_from)
+    for cut in _typed(reading) if stream.is_typed else _objects(stream, warehouse, reading):
+        rejected, table = warehouse.news(REJECTED, _quarantined(stream, cut.rejected)), cut.table
         if not stream.is_typed:
             table = warehouse.news(stream, table)
-        # The first reading of an empty typed table lands without rows: only its file says which columns raw must have.
-        if table.num_rows == 0 and not (stream.is_typed and cursor_from is None):
-            continue
-        batch = lake.write(
-            stream,
-            table,
-            cursor_from=cursor_from,
-            cursor_to=cursor or cursor_from,
-            api_version=source.api_version,
-            started_at=started_at,
-            finished_at=now(),
-        )
-        warehouse.load(batch, now())
-        warehouse.ensure(stream, table.schema)
-        yield batch
+        for target, rows, cursor, is_wanted in (
+            (REJECTED, rejected, None, False),
+            # The first reading of an empty typed table lands without rows: only its file says which columns raw must have.
+            (stream, table, cut.cursor or at, cut.is_checkpoint or (stream.is_typed and at is None)),
+        ):
+            if rows.num_rows or is_wanted:
+                batch = lake.write(
+                    target,
+                    rows,
+                    cursor_from=at if target == stream else None,
+                    cursor_to=cursor,
+                    api_version=source.api_version,
+                    started_at=started_at,
+                    finished_at=now(),
+                )
+                warehouse.load(batch, now())
+                warehouse.ensure(target, rows.schema)
+                at = cursor if target == stream else at
+                yield batch
 
 
-def _typed(pages: Iterator[Page]) -> Iterator[tuple[pa.Table, str | None]]:
-    """Tables as read, each with the cursor that holds once it has landed."""
-    held: pa.Table | None = None
+@dataclass(frozen=True)
+class _Cut:
+    """What goes into one batch, with the cursor that holds once it has landed."""
+
+    table: pa.Table
+    rejected: Sequence[Rejected] = ()
+    cursor: str | None = None
+    is_checkpoint: bool = False
+
+
+def _typed(pages: Iterator[Page]) -> Iterator[_Cut]:
     for page in pages:
         assert page.table is not None
-        if held is not None and page.table.num_rows:
-            yield held, None
-            held = None
-        held = page.table if held is None or page.table.num_rows else held
-        if page.cursor:
-            yield held, page.cursor
-            held = None
+        yield _Cut(page.table, page.rejected, page.cursor, page.is_checkpoint)
 
 
-def _objects(stream: Stream, warehouse: Warehouse, pages: Iterator[Page]) -> Iterator[tuple[pa.Table, str | None]]:
-    """Envelope tables of a bounded number of rows; the last one has the newest cursor and the deletions."""
+def _objects(stream: Stream, warehouse: Warehouse, pages: Iterator[Page]) -> Iterator[_Cut]:
+    """Envelope tables of a bounded size; the last one has the newest cursor and the deletions."""
     pending: list[Row] = []
+    rejected: list[Rejected] = []
     seen: set[str] = set()
     cursor: str | None = None
-    is_complete_listing = False
+    size, is_checkpoint, is_complete_listing = 0, False, False
     for page in pages:
         pending.extend(page.rows)
+        rejected.extend(page.rejected)
         seen.update(row.object_id for row in page.rows)
+        size += sum(len(row.payload) for row in page.rows)
         cursor = page.cursor or cursor
+        is_checkpoint |= page.is_checkpoint
         is_complete_listing = page.is_complete_listing
-        if len(pending) >= _ROWS_A_BATCH:
-            yield envelope(pending), None
-            pending = []
+        if len(pending) >= _ROWS_A_BATCH or size >= _BYTES_A_BATCH:
+            table, unkeepable = envelope(stream, pending)
+            yield _Cut(table, [*rejected, *unkeepable])
+            pending, rejected, size = [], [], 0
     if is_complete_listing:
-        pending.extend(_deletions(stream, warehouse.live_objects(stream), seen))
-    yield envelope(pending), cursor
+        # An object that is there and can't be understood is not gone.
+        unreadable = b"".join(one.original for one in rejected)
+        pending.extend(_deletions(stream, warehouse.live_objects(stream), seen, unreadable))
+    table, unkeepable = envelope(stream, pending)
+    yield _Cut(table, [*rejected, *unkeepable], cursor, is_checkpoint)
 
 
-def _deletions(stream: Stream, live: set[str], seen: set[str]) -> Iterator[Row]:
+def _deletions(stream: Stream, live: set[str], seen: set[str], unreadable: bytes) -> Iterator[Row]:
     """Objects that a complete listing no longer has. A listing cut short must not look like a mass deletion."""
-    gone = live - seen
+    gone = {object_id for object_id in live - seen if object_id.encode() not in unreadable}
     if len(gone) > max(_FEW, _MOST_THAT_MAY_VANISH * len(live)):
         raise SourceError(
             f"{stream}: {len(gone)} of {len(live)} objects are gone from {stream.endpoint} at once, which looks like a "
@@ -191,3 +259,27 @@ def _deletions(stream: Stream, live: set[str], seen: set[str]) -> Iterator[Row]:
         )
     for object_id in sorted(gone):
         yield Row(object_id, b"{}", "sweep", is_deleted=True)
+
+
+def _quarantined(stream: Stream, rejected: Sequence[Rejected]) -> pa.Table:
+    """Rows of `raw_quarantine.rejected`: the same bytes of the same stream are one row, however often they are sent."""
+    rows = [
+        {
+            "object_id": hashlib.sha256(f"{stream}:".encode() + one.original).hexdigest(),
+            "stream": str(stream),
+            "reason": one.reason,
+            "original": one.original,
+            "is_deleted": False,
+        }
+        for one in rejected
+    ]
+    distinct = {row["object_id"]: {**row, "payload_hash": row["object_id"]} for row in rows}
+    return pa.Table.from_pylist(list(distinct.values()), schema=REJECTED_SCHEMA)
+
+
+def _standing(stream: Stream, cursor: str | None, landed: Sequence[Batch]) -> str:
+    rows = sum(batch.manifest.row_count for batch in landed if batch.manifest.stream == stream.name)
+    return (
+        f"It has landed {rows:,} rows in this run and stands at {cursor or 'the beginning'}; what changed after that is "
+        "missing until a run succeeds."
+    )

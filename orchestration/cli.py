@@ -138,6 +138,23 @@ def rebuild() -> None:
         _tell(console, outcome, settings, log, progress.seconds)
 
 
+@app.command("check-access")
+def check_access() -> None:
+    """Ask each source for one thing of every stream, and print what can be read and what to grant."""
+    from ingestion.access import check_access as probed
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("  stream", "can be read", "what is missing"):
+        table.add_column(heading, overflow="fold")
+    missing = 0
+    for stream, complaint in probed(read_settings()):
+        missing += complaint is not None
+        table.add_row(f"  {stream}", "[red]no[/]" if complaint else "[green]yes[/]", Text(complaint or ""))
+    Console().print(table)
+    if missing:
+        raise typer.Exit(FAILED)
+
+
 @app.command()
 def report(
     period: Period = None, format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -30,6 +31,17 @@ class Measure:
     day: date | None
     name: str
     unit: str | None = None
+
+
+def tallied(stream: Stream, items: Iterable[Item]) -> dict[Measure, Decimal]:
+    """Number of objects and sum of amounts by UTC day and unit, each object counted once."""
+    totals: dict[Measure, Decimal] = defaultdict(Decimal)
+    for item in {item.object_id: item for item in items}.values():
+        day = item.at.astimezone(UTC).date() if item.at else None
+        totals[Measure(day, "objects")] += 1
+        if stream.amount and item.amount is not None:
+            totals[Measure(day, stream.amount, item.unit)] += item.amount
+    return dict(totals)
 
 
 class Landed(Protocol):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 import pyarrow as pa
 
 from ingestion.lake import Batch
+from ingestion.payload import Item
+from ingestion.sources.base import Landed, Measure, Window
 from ingestion.streams import Stream
 
 
@@ -16,14 +19,18 @@ class WarehouseError(Exception):
     """The warehouse can't be used. One sentence with the remedy."""
 
 
-class Warehouse(Protocol):
-    """Raw tables and the ledger of the batches that are in them. There is no other state."""
+class Warehouse(Landed, Protocol):
+    """Raw tables and the ledger of the batches that are in them. There is no other state.
+
+    Next to the ledger stands an index of the newest version of each object, written in the ledger's transactions from the same
+    files: what a sync costs follows from what is new, not from what has landed.
+    """
 
     def cursor(self, stream: Stream) -> str | None:
         """Where the stream stands: `cursor_to` of its newest loaded batch."""
 
-    def has(self, batch_id: str) -> bool:
-        """Whether the ledger has this batch."""
+    def paths(self, stream: Stream) -> set[str]:
+        """Where the lake's files of the stream's loaded batches are."""
 
     def load(self, batch: Batch, loaded_at: datetime) -> None:
         """Rows and ledger line become visible together. A batch that is in the ledger is left alone."""
@@ -40,8 +47,11 @@ class Warehouse(Protocol):
     def live_objects(self, stream: Stream) -> set[str]:
         """Ids of the objects whose newest landed version is not a deletion."""
 
-    def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
-        """Those typed rows whose key has not landed: for reading a table again after its cursor lost its meaning."""
+    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
+        """What has landed, counted as `Source.tally` counts what is there."""
 
-    def batch_paths_since(self, stream: Stream, batch_id: str | None) -> Sequence[tuple[str, str]]:
-        """(batch id, lake path) of the stream's batches loaded after this one, oldest first."""
+    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
+        """The objects that `tally` counts, one by one."""
+
+    def certified_through(self, stream: Stream) -> datetime | None:
+        """Up to where every certificate of the stream that is not superseded says complete."""

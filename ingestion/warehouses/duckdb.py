@@ -6,9 +6,10 @@ its ledger line commits, and payloads are not copied.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,9 @@ import duckdb
 import pyarrow as pa
 
 from ingestion.lake import Batch, Lake
-from ingestion.streams import Stream
+from ingestion.payload import Item
+from ingestion.sources.base import Measure, Window, tallied
+from ingestion.streams import CERTIFICATES, REJECTED, Stream, stream_named
 from ingestion.warehouses.base import WarehouseError
 
 _LEDGER = """
@@ -39,6 +42,17 @@ create table if not exists ingestion.batches (
     lake_path varchar not null,
     load_order bigint not null default nextval('ingestion.load_order')
 );
+create table if not exists ingestion.certified (
+    stream varchar not null,
+    day date,
+    measure varchar not null,
+    unit varchar,
+    source_value decimal(38, 9) not null,
+    landed_value decimal(38, 9) not null,
+    certified_from timestamptz,
+    certified_through timestamptz not null,
+    certified_at timestamptz not null
+);
 """
 
 
@@ -48,6 +62,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def __init__(self, path: Path, lake: Lake) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lake = lake
+        self._indexed: set[Stream] = set()
         try:
             self._connection = duckdb.connect(str(path))
         except duckdb.IOException as error:
@@ -72,38 +87,51 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
         return newest[0][0] if newest else None
 
-    def has(self, batch_id: str) -> bool:
-        return bool(self._rows("select 1 from ingestion.batches where batch_id = ?", batch_id))
+    def paths(self, stream: Stream) -> set[str]:
+        found = self._rows(
+            "select lake_path from ingestion.batches where source = ? and stream = ?", stream.source, stream.name
+        )
+        return {path for (path,) in found}
 
     def load(self, batch: Batch, loaded_at: datetime) -> None:
-        if self.has(batch.manifest.batch_id):
-            return
         manifest = batch.manifest
-        self._connection.execute(
-            "insert into ingestion.batches by name select ? as batch_id, ? as source, ? as stream, ? as cursor_from, "
-            "? as cursor_to, ? as row_count, ? as byte_count, ? as content_hash, ? as api_version, ? as started_at, "
-            "? as finished_at, ? as loaded_at, ? as lake_path",
-            [
-                manifest.batch_id,
-                manifest.source,
-                manifest.stream,
-                manifest.cursor_from,
-                manifest.cursor_to,
-                manifest.row_count,
-                manifest.byte_count,
-                manifest.content_hash,
-                manifest.api_version,
-                manifest.started_at,
-                manifest.finished_at,
-                loaded_at,
-                batch.path,
-            ],
-        )
+        if self._rows("select 1 from ingestion.batches where batch_id = ?", manifest.batch_id):
+            return
+        stream = stream_named(f"{manifest.source}.{manifest.stream}")
+        with self._transaction():
+            self._connection.execute(
+                "insert into ingestion.batches by name select ? as batch_id, ? as source, ? as stream, ? as cursor_from, "
+                "? as cursor_to, ? as row_count, ? as byte_count, ? as content_hash, ? as api_version, ? as started_at, "
+                "? as finished_at, ? as loaded_at, ? as lake_path",
+                [
+                    manifest.batch_id,
+                    manifest.source,
+                    manifest.stream,
+                    manifest.cursor_from,
+                    manifest.cursor_to,
+                    manifest.row_count,
+                    manifest.byte_count,
+                    manifest.content_hash,
+                    manifest.api_version,
+                    manifest.started_at,
+                    manifest.finished_at,
+                    loaded_at,
+                    batch.path,
+                ],
+            )
+            if manifest.row_count:
+                self._index(stream, batch.path)
 
     def ensure(self, stream: Stream, schema: pa.Schema) -> None:
         schema_name, table = stream.asset_key
+        views = self._rows("select sql from duckdb_views() where schema_name = ? and view_name = ?", schema_name, table)
+        has_landed = bool(self.paths(stream))
+        # Making the view again opens every file of the lake, so it is made again only when it would come out different.
+        is_current = bool(views) and ("read_parquet" in views[0][0]) == has_landed
+        if is_current and set(schema.names) <= self._columns(schema_name, table).keys():
+            return
         self._connection.execute(f"create schema if not exists {schema_name}")
-        if self._has_landed(stream):
+        if has_landed:
             rows = f"""
                 select * from read_parquet({_literal(self._lake.folder(stream) + "/*.parquet")}, union_by_name = true)
                 where batch_id in (
@@ -111,33 +139,20 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                     where source = {_literal(stream.source)} and stream = {_literal(stream.name)}
                 )"""
         else:
-            landed = schema.append(pa.field("batch_id", pa.string())).append(
+            typed = schema.append(pa.field("batch_id", pa.string())).append(
                 pa.field("read_at", pa.timestamp("us", tz="UTC"))
             )
-            columns = self._connection.from_arrow(landed.empty_table())
-            typed = (f"null::{kind} as {name}" for name, kind in zip(columns.columns, columns.types, strict=True))
-            rows = f"select {', '.join(typed)} where false"
+            columns = self._connection.from_arrow(typed.empty_table())
+            nulls = (f"null::{kind} as {name}" for name, kind in zip(columns.columns, columns.types, strict=True))
+            rows = f"select {', '.join(nulls)} where false"
         self._connection.execute(f"create or replace view {schema_name}.{table} as {rows}")
 
     def news(self, stream: Stream, rows: pa.Table) -> pa.Table:
-        if not self._has_landed(stream):
-            return rows.filter(pa.compute.invert(rows["is_deleted"]))
         return self._select(
             f"""
-            with newest as (
-                select
-                    object_id,
-                    arg_max(payload_hash, load_order) as payload_hash,
-                    arg_max(is_deleted, load_order) as is_deleted,
-                from {".".join(stream.asset_key)}
-                inner join ingestion.batches using (batch_id)
-                where object_id in (select object_id from candidates)
-                group by object_id
-            )
-
             select candidates.*
             from candidates
-            left join newest using (object_id)
+            left join {self._index_of(stream)} as newest using (object_id)
             where candidates.payload_hash is distinct from newest.payload_hash
                 and not (candidates.is_deleted and coalesce(newest.is_deleted, true))
             """,
@@ -145,25 +160,195 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
 
     def live_objects(self, stream: Stream) -> set[str]:
-        if not self._has_landed(stream):
-            return set()
-        live = self._rows(
-            f"""
-            select object_id
-            from {".".join(stream.asset_key)}
-            inner join ingestion.batches using (batch_id)
-            group by object_id
-            having not arg_max(is_deleted, load_order)
-            """
-        )
+        live = self._rows(f"select object_id from {self._index_of(stream)} where not is_deleted")
         return {object_id for (object_id,) in live}
 
+    def open_objects(self, stream: Stream) -> set[str]:
+        found = self._rows(
+            f"""
+            select object_id
+            from {self._index_of(stream)}
+            where not is_deleted and not list_contains(?::varchar[], coalesce(status, ''))
+            """,
+            list(stream.final),
+        )
+        return {object_id for (object_id,) in found}
+
+    def newest_sequence(self, stream: Stream, field: str) -> Mapping[str, int]:
+        if not self.live_objects(stream):
+            return {}
+        found = self._rows(
+            f"""
+            select parent_id, max(try_cast(payload ->> {_literal(field)} as bigint))
+            from {".".join(stream.asset_key)}
+            group by parent_id
+            """
+        )
+        return {parent_id: newest for parent_id, newest in found if newest is not None}
+
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
-        if not self._has_landed(stream):
+        if not self.paths(stream):
             return rows
         return self._select(
             f"select * from candidates anti join {'.'.join(stream.asset_key)} using ({stream.key})", rows
         )
+
+    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
+        if not stream.is_typed:
+            return tallied(stream, self.roster(stream, window))
+        columns = self._columns(*stream.asset_key)
+        sums = [name for name, kind in columns.items() if kind == "BIGINT" or kind.startswith("DECIMAL")]
+        totals: dict[Measure, Decimal] = {}
+        for day, objects, *values in self._rows(
+            f"""
+            select
+                cast({stream.created} as date),
+                count(*),
+                {"".join(f"sum({name})::decimal(38, 9)," for name in sums)}
+            from ({self._newest_typed(stream)})
+            where {stream.created} < $until and {stream.created} >= coalesce($since, '-infinity'::timestamptz)
+            group by all
+            """,
+            named={"since": window.since, "until": window.until},
+        ):
+            totals[Measure(day, "objects")] = Decimal(objects)
+            totals |= {Measure(day, name): value for name, value in zip(sums, values, strict=True) if value is not None}
+        return totals
+
+    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
+        if stream.is_typed:
+            rows = self._rows(
+                f"""
+                select distinct {stream.key}, {stream.created}, null, null
+                from {".".join(stream.asset_key)}
+                where {stream.created} < $until and {stream.created} >= coalesce($since, '-infinity'::timestamptz)
+                """,
+                named={"since": window.since, "until": window.until},
+            )
+        else:
+            rows = self._rows(
+                f"""
+                select object_id, created_at, amount, unit
+                from {self._index_of(stream)}
+                where not is_deleted
+                    and (created_at is null
+                        or (created_at < $until and created_at >= coalesce($since, '-infinity'::timestamptz)))
+                """,
+                named={"since": window.since, "until": window.until},
+            )
+        return (Item(*row) for row in rows)
+
+    def certified_through(self, stream: Stream) -> datetime | None:
+        ((through,),) = self._rows(
+            """
+            select
+                case
+                    when bool_or(source_value <> landed_value and day is null) then null
+                    else coalesce(
+                        min(day) filter (where source_value <> landed_value)::timestamptz, max(certified_through)
+                    )
+                end
+            from ingestion.certified
+            where stream = ?
+            """,
+            str(stream),
+        )
+        return through if isinstance(through, datetime) else None
+
+    def _index(self, stream: Stream, path: str) -> None:
+        """Bring the index of newest versions up to what a batch's file says."""
+        file = f"read_parquet({_literal(path)})"
+        if stream == CERTIFICATES:
+            self._connection.execute(
+                f"""
+                delete from ingestion.certified
+                using (select distinct stream, certified_from from {file}) as again
+                where certified.stream = again.stream
+                    and (day is null or again.certified_from is null or day >= again.certified_from::date)
+                """
+            )
+            self._connection.execute(
+                f"insert into ingestion.certified by name select * exclude (batch_id, read_at) from {file}"
+            )
+        if stream.is_typed:
+            return
+        created = amount = unit = status = "null"
+        if stream != REJECTED:
+            names = (
+                stream.created or "no created",
+                stream.amount or "no amount",
+                stream.currency or "no currency",
+                "status",
+            )
+            paths = ", ".join(_literal(f"$.{name}" if " " not in name else f'$."{name}"') for name in names)
+            created, amount, unit, status = (f"list_extract(found, {n})" for n in range(1, 5))
+            file = f"(select *, json_extract_string(payload, [{paths}]) as found from {file})"
+        self._connection.execute(
+            f"""
+            insert or replace into {self._index_of(stream)}
+            select
+                object_id,
+                payload_hash,
+                is_deleted,
+                {status},
+                coalesce(
+                    to_timestamp(try_cast({created} as bigint)),
+                    try_cast({created} as timestamptz)
+                ),
+                try_cast({amount} as decimal(38, 9)),
+                {unit}
+            from {file}
+            """
+        )
+
+    def _index_of(self, stream: Stream) -> str:
+        """The stream's index of newest versions; made, empty, where there is none."""
+        name = f"ingestion.newest_{stream.source}__{stream.name}"
+        if stream not in self._indexed:
+            self._connection.execute(
+                f"""
+                create table if not exists {name} (
+                    object_id varchar primary key,
+                    payload_hash varchar not null,
+                    is_deleted boolean not null,
+                    status varchar,
+                    created_at timestamptz,
+                    amount decimal(38, 9),
+                    unit varchar
+                )
+                """
+            )
+            self._indexed.add(stream)
+        return name
+
+    def _newest_typed(self, stream: Stream) -> str:
+        """Statement of the newest version of each row of a typed table: a row that was updated has landed more than once."""
+        return f"""
+            select *
+            from {".".join(stream.asset_key)}
+            inner join ingestion.batches using (batch_id)
+            where {stream.created} < $until and {stream.created} >= coalesce($since, '-infinity'::timestamptz)
+            qualify row_number() over (partition by {stream.key} order by load_order desc) = 1
+        """
+
+    def _columns(self, schema: str, table: str) -> dict[str, str]:
+        return dict(
+            self._rows(
+                "select column_name, data_type from information_schema.columns where table_schema = ? and table_name = ?",
+                schema,
+                table,
+            )
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.begin()
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
 
     def batch_paths_since(self, stream: Stream, batch_id: str | None) -> Sequence[tuple[str, str]]:
         return self._rows(
@@ -191,16 +376,9 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 "warehouse file, or make this one again with `tieout rebuild`."
             )
 
-    def _has_landed(self, stream: Stream) -> bool:
-        return bool(
-            self._rows(
-                "select 1 from ingestion.batches where source = ? and stream = ? limit 1", stream.source, stream.name
-            )
-        )
-
-    def _rows(self, sql: str, *values: str | None) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, *values: object, named: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """All rows: DuckDB refuses other work on a connection while a result is half read."""
-        rows: list[tuple[Any, ...]] = self._connection.execute(sql, values).fetchall()
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql, named or values).fetchall()
         return rows
 
     def _select(self, sql: str, candidates: pa.Table) -> pa.Table:

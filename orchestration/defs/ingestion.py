@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from ingestion.certificate import certify
 from ingestion.lake import LakeError
 from ingestion.payload import SourceRefused
 from ingestion.settings import read_settings
@@ -23,8 +24,10 @@ def defs() -> dg.Definitions:
 
 
 def _asset(stream: Stream) -> dg.AssetsDefinition:
+    key = dg.AssetKey(stream.asset_key)
+
     @dg.asset(
-        key=dg.AssetKey(stream.asset_key),
+        key=key,
         deps=[dg.AssetKey(stream_named(name).asset_key) for name in stream.after],
         description=stream.description,
         group_name=f"raw_{stream.source}",
@@ -32,12 +35,42 @@ def _asset(stream: Stream) -> dg.AssetsDefinition:
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=stream.freshness),
         retry_policy=_RETRY,
         pool=stream.source,
+        check_specs=[
+            dg.AssetCheckSpec(
+                "is_complete", asset=key, description="What the source says it has is what landed, object by object."
+            ),
+            dg.AssetCheckSpec(
+                "is_understood", asset=key, description="Nothing of this sync went to raw_quarantine.rejected."
+            ),
+        ],
     )
     def land() -> dg.MaterializeResult[None]:
         try:
-            return dg.MaterializeResult(metadata=_metadata(sync(stream, read_settings())))
+            settings = read_settings()
+            result = sync(stream, settings)
+            certificate = certify(result, settings)
         except (SourceRefused, LakeError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        return dg.MaterializeResult(
+            metadata=_metadata(result),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="is_complete",
+                    passed=certificate.is_complete,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=str(certificate),
+                    metadata={"objects": certificate.objects, "differences": len(certificate.differences)},
+                ),
+                dg.AssetCheckResult(
+                    check_name="is_understood",
+                    passed=not result.rejected,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=f"{stream}: {result.rejected:,} objects were not understood; raw_quarantine.rejected has their "
+                    "bytes and the reason of each.",
+                    metadata={"rejected": result.rejected},
+                ),
+            ],
+        )
 
     return land
 
