@@ -244,4 +244,19 @@ def _without_personal_data(stream: Stream, payloads: pa.Array) -> pa.Array:
     if not stream.personal:
         return payloads
     keys = "|".join(map(re.escape, stream.personal))
-    return pc.replace_substring_regex(payloads, rf'"({keys})"(\s*:\s*){_VALUE}', r'"\1"\2null')
+    dropped = pc.replace_substring_regex(payloads, rf'"({keys})"(\s*:\s*){_VALUE}', r'"\1"\2null')
+    # Nested deeper than the expression reaches: rare enough to be taken apart one by one.
+    deeper = pc.match_substring_regex(dropped, rf'"({keys})"\s*:\s*[^n\s]')
+    if not pc.any(deeper).as_py():
+        return dropped
+    emptied = [_emptied(msgspec.json.decode(text.as_buffer()), stream.personal) for text in dropped.filter(deeper)]
+    return pc.replace_with_mask(dropped, deeper, pa.array([msgspec.json.encode(each) for each in emptied], pa.string()))
+
+
+def _emptied(value: object, keys: Sequence[str]) -> object:
+    match value:
+        case dict():
+            return {key: None if key in keys else _emptied(inner, keys) for key, inner in value.items()}
+        case list():
+            return [_emptied(inner, keys) for inner in value]
+    return value

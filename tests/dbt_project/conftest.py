@@ -15,7 +15,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from ingestion.payload import Row, envelope
-from ingestion.streams import STREAMS
+from ingestion.streams import STREAMS, Stream
 from tests.dbt_project.raw_objects import OBJECTS, USAGE_EVENTS, WALLET_TRANSACTIONS, Landed
 
 ROOT = Path(__file__).parents[2]
@@ -84,20 +84,23 @@ def land(warehouse: Path, objects: Mapping[tuple[str, str], Sequence[Landed]]) -
             if stream.is_typed:
                 rows = {"usage_events": USAGE_EVENTS, "wallet_transactions": WALLET_TRANSACTIONS}[stream.name]
             else:
-                rows = _enveloped(objects.get((stream.source, stream.name), ()))
+                rows = _enveloped(stream, objects.get((stream.source, stream.name), ()))
             connection.register("landed", rows)
             connection.execute(f"create table {schema}.{table} as from landed")
             connection.unregister("landed")
 
 
-def _enveloped(objects: Sequence[Landed]) -> pa.Table:
+def _enveloped(stream: Stream, objects: Sequence[Landed]) -> pa.Table:
     tables = [
-        envelope([Row(found.object_id, found.payload, found.origin, found.parent_id, None, found.is_deleted)])
+        envelope(
+            stream,
+            [Row(found.object_id, found.document.encode(), found.origin, found.parent_id, None, found.is_deleted)],
+        )[0]
         .append_column("batch_id", pa.array([found.batch_id]))
         .append_column("read_at", pa.array([found.read_at], pa.timestamp("us", tz="UTC")))
         for found in objects
     ]
-    empty = envelope([]).append_column("batch_id", pa.array([], pa.string()))
+    empty = envelope(stream, [])[0].append_column("batch_id", pa.array([], pa.string()))
     return pa.concat_tables([empty.append_column("read_at", pa.array([], pa.timestamp("us", tz="UTC"))), *tables])
 
 

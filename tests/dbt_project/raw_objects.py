@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingestion.payload import exact
 from tests.dbt_project.staging_expectations import FIXTURE_PAYOUT, STRIPE
 
 _FIXTURES = Path(__file__).parents[2] / "../shared/specs/stripe-fixtures.json"
@@ -31,10 +30,6 @@ class Landed:
     batch_id: str = "batch_1"
     read_at: datetime = JULY
     origin: str = "backfill"
-
-    @property
-    def payload(self) -> bytes:
-        return exact(self.document.encode())
 
 
 def fixtures() -> Mapping[str, dict[str, Any]]:

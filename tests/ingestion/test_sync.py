@@ -83,7 +83,7 @@ def test_a_crash_between_lake_and_load_is_mended_by_the_next_run_with_nothing_tw
         patch.setattr(DuckDBWarehouse, "load", dies)
         with pytest.raises(KeyboardInterrupt):
             sync(LINES, bank, clock)
-    assert len(list(Lake(bank.lake).batches(LINES))) == 1
+    assert len(Lake(bank.lake).paths(LINES)) == 1
     assert sync(LINES, bank, clock).rows == 0
     assert len(_landed(bank)) == 2
 
@@ -99,7 +99,7 @@ def test_a_crash_while_the_file_is_written_leaves_no_batch(
         patch.setattr(pq, "write_table", half_written)
         with pytest.raises(KeyboardInterrupt):
             sync(LINES, bank, clock)
-    assert list(Lake(bank.lake).batches(LINES)) == []
+    assert Lake(bank.lake).paths(LINES) == []
     assert sync(LINES, bank, clock).rows == 2
 
 
@@ -118,7 +118,8 @@ def test_rows_that_the_ledger_has_not_committed_are_not_in_the_raw_table(
 def test_the_same_batch_loads_once_however_often_it_is_loaded(bank: Settings, clock: Callable[[], datetime]) -> None:
     sync(LINES, bank, clock)
     lake = Lake(bank.lake)
-    (batch,) = lake.batches(LINES)
+    (path,) = lake.paths(LINES)
+    batch = lake.batch(path)
     with DuckDBWarehouse(bank.warehouse, lake) as warehouse:
         warehouse.load(batch, clock())
         warehouse.load(batch, clock())
@@ -204,4 +205,24 @@ def test_a_foreign_file_in_the_lake_is_named_with_what_to_do(bank: Settings, clo
     stray = Path(Lake(bank.lake).folder(LINES)) / "stray.parquet"
     stray.write_bytes(b"not parquet")
     with pytest.raises(LakeError, match=r"stray\.parquet is not a batch of the lake"):
+        sync(LINES, bank, clock)
+
+
+def test_a_batch_that_the_lake_has_lost_is_an_error_and_not_a_silent_gap(
+    bank: Settings, clock: Callable[[], datetime]
+) -> None:
+    sync(LINES, bank, clock)
+    (path,) = Lake(bank.lake).paths(LINES)
+    Path(path).unlink()
+    with pytest.raises(LakeError, match="1 batches that were loaded are gone from the lake"):
+        sync(LINES, bank, clock)
+
+
+def test_a_second_run_in_the_same_process_is_refused_with_a_sentence(
+    bank: Settings, clock: Callable[[], datetime]
+) -> None:
+    with (
+        sync_module.opened(bank, Lake(bank.lake)),
+        pytest.raises(WarehouseError, match=r"another run is reading into .* wait for it to end"),
+    ):
         sync(LINES, bank, clock)

@@ -15,6 +15,7 @@ from ingestion.streams import STREAMS, Stream
 from orchestration.defs.transformation import FULL_REFRESH
 
 SUITES = {f"{suite.name}_suite": dg.AssetKey(suite.mart.split(".")) for suite in read_suites()}
+INGESTED = {"is_complete", "is_understood"}
 
 
 def assets(definitions: dg.Definitions) -> dict[dg.AssetKey, dg.AssetsDefinition]:
@@ -77,9 +78,14 @@ def test_every_suite_is_one_check_on_its_mart(definitions: dg.Definitions) -> No
     assert found == SUITES
 
 
+def test_every_stream_is_checked_for_completeness_and_for_what_was_not_understood(definitions: dg.Definitions) -> None:
+    found = {(key.asset_key, key.name) for key in checks(definitions) if key.name in INGESTED}
+    assert found == {(dg.AssetKey(stream.asset_key), name) for stream in STREAMS for name in INGESTED}
+
+
 def test_dbt_tests_are_checks_and_unit_tests_are_not(definitions: dg.Definitions, home: Path) -> None:
     manifest = json.loads((home / "dbt" / "manifest.json").read_text())
-    found = {key.name for key in checks(definitions)} - SUITES.keys()
+    found = {key.name for key in checks(definitions)} - SUITES.keys() - INGESTED
     tests = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "test"}
     assert found
     assert found <= tests
