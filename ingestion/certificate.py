@@ -16,6 +16,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from ingestion.lake import Lake
+from ingestion.payload import SCHEMAS
 from ingestion.settings import Settings
 from ingestion.sources.base import Measure, Window
 from ingestion.streams import CERTIFICATES, DIFFERENCES, Stream
@@ -23,34 +24,7 @@ from ingestion.sync import SyncResult, connect, opened, recover, sync
 from ingestion.warehouses.base import Warehouse
 
 _OVERLAP = timedelta(days=1)
-_VALUE = pa.decimal128(38, 9)
-_INSTANT = pa.timestamp("us", tz="UTC")
 _log = logging.getLogger(__name__)
-
-CERTIFICATES_SCHEMA = pa.schema(
-    [
-        ("stream", pa.string()),
-        ("day", pa.date32()),
-        ("measure", pa.string()),
-        ("unit", pa.string()),
-        ("source_value", _VALUE),
-        ("landed_value", _VALUE),
-        ("certified_from", _INSTANT),
-        ("certified_through", _INSTANT),
-        ("certified_at", _INSTANT),
-    ]
-)
-DIFFERENCES_SCHEMA = pa.schema(
-    [
-        ("stream", pa.string()),
-        ("day", pa.date32()),
-        ("object_id", pa.string()),
-        ("difference", pa.string()),
-        ("source_amount", _VALUE),
-        ("landed_amount", _VALUE),
-        ("certified_at", _INSTANT),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -144,7 +118,14 @@ def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[
     with opened(settings, lake) as warehouse:
         source = connect(stream, settings, warehouse, now)
         window = _window(result, warehouse)
-        said, landed = source.tally(stream, window), warehouse.tally(stream, window)
+        # A day that differed and has nothing on either side any more must say so, or it would differ for ever.
+        settled = {
+            Measure(day, "objects"): Decimal(0)
+            for day in warehouse.differing_days(stream)
+            if window.since is None or day is None or day >= window.since.date()
+        }
+        said = {**settled, **source.tally(stream, window)}
+        landed = {**settled, **warehouse.tally(stream, window)}
         certificate = Certificate(stream, window, said, landed, ())
         if certificate.is_complete:
             return certificate
@@ -191,7 +172,7 @@ def _certified(certificate: Certificate, at: datetime) -> pa.Table:
             }
             for measure in _measures(certificate)
         ],
-        schema=CERTIFICATES_SCHEMA,
+        schema=SCHEMAS[CERTIFICATES],
     )
 
 
@@ -215,5 +196,5 @@ def _named(certificate: Certificate, at: datetime) -> pa.Table:
             }
             for one in certificate.differences
         ],
-        schema=DIFFERENCES_SCHEMA,
+        schema=SCHEMAS[DIFFERENCES],
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion.streams import Stream
+from ingestion.streams import CERTIFICATES, DIFFERENCES, REJECTED, Stream
 
 
 class SourceError(Exception):
@@ -85,6 +85,46 @@ ENVELOPE = pa.schema(
         ("origin", pa.string()),
     ]
 )
+
+_VALUE_TYPE = pa.decimal128(38, 9)
+_INSTANT = pa.timestamp("us", tz="UTC")
+SCHEMAS: Mapping[Stream, pa.Schema] = {
+    REJECTED: pa.schema(
+        [
+            ("object_id", pa.string()),
+            ("stream", pa.string()),
+            ("reason", pa.string()),
+            ("original", pa.binary()),
+            ("payload_hash", pa.string()),
+            ("is_deleted", pa.bool_()),
+        ]
+    ),
+    CERTIFICATES: pa.schema(
+        [
+            ("stream", pa.string()),
+            ("day", pa.date32()),
+            ("measure", pa.string()),
+            ("unit", pa.string()),
+            ("source_value", _VALUE_TYPE),
+            ("landed_value", _VALUE_TYPE),
+            ("certified_from", _INSTANT),
+            ("certified_through", _INSTANT),
+            ("certified_at", _INSTANT),
+        ]
+    ),
+    DIFFERENCES: pa.schema(
+        [
+            ("stream", pa.string()),
+            ("day", pa.date32()),
+            ("object_id", pa.string()),
+            ("difference", pa.string()),
+            ("source_amount", _VALUE_TYPE),
+            ("landed_amount", _VALUE_TYPE),
+            ("certified_at", _INSTANT),
+        ]
+    ),
+}
+"""Columns of what ingestion says of its own work, `batch_id` and `read_at` apart."""
 
 _NULL = msgspec.Raw(b"null")
 _LARGEST_PAYLOAD = 10 << 20

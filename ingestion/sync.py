@@ -19,7 +19,7 @@ import pyarrow as pa
 from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from ingestion.lake import Batch, Lake, LakeError
-from ingestion.payload import ENVELOPE, Page, Rejected, Row, SourceError, SourceRefused, envelope
+from ingestion.payload import ENVELOPE, SCHEMAS, Page, Rejected, Row, SourceError, SourceRefused, envelope
 from ingestion.settings import Settings
 from ingestion.sources.bank import BankSource
 from ingestion.sources.base import Landed, Source
@@ -34,17 +34,6 @@ _ROWS_A_BATCH = 20_000
 _BYTES_A_BATCH = 48 << 20
 _MOST_THAT_MAY_VANISH = 0.2
 _FEW = 10
-
-REJECTED_SCHEMA = pa.schema(
-    [
-        ("object_id", pa.string()),
-        ("stream", pa.string()),
-        ("reason", pa.string()),
-        ("original", pa.binary()),
-        ("payload_hash", pa.string()),
-        ("is_deleted", pa.bool_()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -145,7 +134,7 @@ def recover(stream: Stream, lake: Lake, warehouse: Warehouse, now: Callable[[], 
             batch = lake.batch(path)
             warehouse.load(batch, now())
             rows += batch.manifest.row_count
-    warehouse.ensure(stream, REJECTED_SCHEMA if stream == REJECTED else ENVELOPE)
+    warehouse.ensure(stream, SCHEMAS.get(stream, ENVELOPE))
     return rows
 
 
@@ -274,7 +263,7 @@ def _quarantined(stream: Stream, rejected: Sequence[Rejected]) -> pa.Table:
         for one in rejected
     ]
     distinct = {row["object_id"]: {**row, "payload_hash": row["object_id"]} for row in rows}
-    return pa.Table.from_pylist(list(distinct.values()), schema=REJECTED_SCHEMA)
+    return pa.Table.from_pylist(list(distinct.values()), schema=SCHEMAS[REJECTED])
 
 
 def _standing(stream: Stream, cursor: str | None, landed: Sequence[Batch]) -> str:

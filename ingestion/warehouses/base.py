@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -55,3 +55,6 @@ class Warehouse(Landed, Protocol):
 
     def certified_through(self, stream: Stream) -> datetime | None:
         """Up to where every certificate of the stream that is not superseded says complete."""
+
+    def differing_days(self, stream: Stream) -> set[date | None]:
+        """The days (None: of undated objects) whose newest certificate says that something differs."""

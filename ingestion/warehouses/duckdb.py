@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -255,6 +255,13 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
         return through if isinstance(through, datetime) else None
 
+    def differing_days(self, stream: Stream) -> set[date | None]:
+        found = self._rows(
+            "select distinct day from ingestion.certified where stream = ? and source_value <> landed_value",
+            str(stream),
+        )
+        return {day for (day,) in found}
+
     def _index(self, stream: Stream, path: str) -> None:
         """Bring the index of newest versions up to what a batch's file says."""
         file = f"read_parquet({_literal(path)})"
@@ -262,9 +269,8 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             self._connection.execute(
                 f"""
                 delete from ingestion.certified
-                using (select distinct stream, certified_from from {file}) as again
-                where certified.stream = again.stream
-                    and (day is null or again.certified_from is null or day >= again.certified_from::date)
+                using (select distinct stream, day from {file}) as again
+                where certified.stream = again.stream and certified.day is not distinct from again.day
                 """
             )
             self._connection.execute(
