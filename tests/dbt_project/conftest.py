@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from dbt.cli.main import dbtRunner
 
-from ingestion.payload import Row, envelope
-from ingestion.streams import STREAMS, Stream
+from ingestion.payload import ENVELOPE, SCHEMAS, Row, envelope
+from ingestion.streams import EVIDENCE, STREAMS, Stream
 from tests.dbt_project.raw_objects import OBJECTS, USAGE_EVENTS, WALLET_TRANSACTIONS, Landed
 
 ROOT = Path(__file__).parents[2]
@@ -74,14 +74,19 @@ def copy_of(warehouse: Path, folder: Path) -> Path:
     return Path(shutil.copy(warehouse, folder / warehouse.name))
 
 
+_LANDING = (pa.field("batch_id", pa.string()), pa.field("read_at", pa.timestamp("us", tz="UTC")))
+
+
 def land(warehouse: Path, objects: Mapping[tuple[str, str], Sequence[Landed]]) -> None:
     """Raw as the ingestion lands it, without the lake: envelope and digits by its own code."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for stream in STREAMS:
+        for stream in (*STREAMS, *EVIDENCE):
             schema, table = stream.asset_key
             connection.execute(f"create schema if not exists {schema}")
-            if stream.is_typed:
+            if stream in SCHEMAS:
+                rows = pa.schema([*SCHEMAS[stream], *_LANDING]).empty_table()
+            elif stream.is_typed:
                 rows = {"usage_events": USAGE_EVENTS, "wallet_transactions": WALLET_TRANSACTIONS}[stream.name]
             else:
                 rows = _enveloped(stream, objects.get((stream.source, stream.name), ()))
@@ -100,8 +105,7 @@ def _enveloped(stream: Stream, objects: Sequence[Landed]) -> pa.Table:
         .append_column("read_at", pa.array([found.read_at], pa.timestamp("us", tz="UTC")))
         for found in objects
     ]
-    empty = envelope(stream, [])[0].append_column("batch_id", pa.array([], pa.string()))
-    return pa.concat_tables([empty.append_column("read_at", pa.array([], pa.timestamp("us", tz="UTC"))), *tables])
+    return pa.concat_tables([pa.schema([*ENVELOPE, *_LANDING]).empty_table(), *tables])
 
 
 def rows_of(warehouse: Path, query: str, *parameters: object) -> list[dict[str, Any]]:

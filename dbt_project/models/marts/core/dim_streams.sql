@@ -1,0 +1,36 @@
+with certified as (
+
+    select
+        stream,
+        {{ sum_integer("case when measure = 'objects' then landed_value else 0 end") }} as objects,
+        count(distinct case when not is_complete then coalesce({{ iso_date('day') }}, 'undated') end) as differing_days,
+        max(case when not is_complete and day is null then 1 else 0 end) = 1 as has_undated_difference,
+        min(case when not is_complete then day end) as first_differing_day,
+        max(certified_through) as counted_through,
+    from {{ ref('stg_tieout__certificates') }}
+    group by stream
+
+),
+
+rejected as (
+
+    select
+        stream,
+        count(*) as objects,
+    from {{ ref('stg_tieout__rejected') }}
+    group by stream
+
+)
+
+select
+    certified.stream,
+    certified.objects,
+    certified.differing_days,
+    coalesce(rejected.objects, 0) as rejected_objects,
+    case
+        when certified.has_undated_difference then cast(null as timestamp)
+        when certified.first_differing_day is not null then cast(certified.first_differing_day as timestamp)
+        else certified.counted_through
+    end as certified_through,
+from certified
+left join rejected on certified.stream = rejected.stream
