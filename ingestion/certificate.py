@@ -60,12 +60,14 @@ class Certificate:
     def is_complete(self) -> bool:
         return not self.differing
 
+    @property
+    def objects(self) -> int:
+        """How many the source says it has."""
+        return int(sum(value for measure, value in self.source.items() if measure.name == "objects"))
+
     def __str__(self) -> str:
         if self.is_complete:
-            objects = sum(value for measure, value in self.source.items() if measure.name == "objects")
-            return (
-                f"{self.stream}: complete, {objects:,} objects counted through {self.window.until:%Y-%m-%d %H:%M} UTC."
-            )
+            return f"{self.stream}: complete, {self.objects:,} objects counted through {self.window.until:%Y-%m-%d %H:%M} UTC."
         kinds = {
             kind: sum(one.kind == kind for one in self.differences) for kind in ("missing", "unknown", "amount_differs")
         }

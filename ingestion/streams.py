@@ -82,6 +82,27 @@ _INVOICE_EVENTS = (
     "invoice.voided",
 )
 
+# Nothing that finance asks needs these; what tells customers apart (name, e-mail address, country) stays.
+_PERSONAL = (
+    "billing_details",
+    "customer_address",
+    "customer_email",
+    "customer_phone",
+    "customer_shipping",
+    "evidence",
+    "exp_month",
+    "exp_year",
+    "fingerprint",
+    "iin",
+    "last4",
+    "line1",
+    "line2",
+    "phone",
+    "postal_code",
+    "receipt_email",
+    "shipping",
+)
+
 _STRIPE = (
     Stream(
         "stripe",
@@ -90,6 +111,7 @@ _STRIPE = (
         "changes",
         "Customers of the Stripe account.",
         change_events=_created_updated_deleted("customer"),
+        personal=_PERSONAL,
     ),
     Stream(
         "stripe",
@@ -128,6 +150,8 @@ _STRIPE = (
         "changes",
         "Invoices; their lines are a stream of their own.",
         change_events=_INVOICE_EVENTS,
+        amount="total",
+        personal=_PERSONAL,
     ),
     Stream(
         "stripe",
@@ -136,6 +160,7 @@ _STRIPE = (
         "lines",
         "Line items of invoices, all of them: an invoice embeds ten at most.",
         change_events=_INVOICE_EVENTS,
+        amount="amount",
     ),
     Stream(
         "stripe",
@@ -144,6 +169,7 @@ _STRIPE = (
         "changes",
         "Which payment paid how much of which invoice (since API 2025-03-31 an invoice has many).",
         change_events=("invoice_payment.paid",),
+        amount="amount_paid",
     ),
     Stream(
         "stripe",
@@ -152,6 +178,7 @@ _STRIPE = (
         "changes",
         "Items added to an invoice by hand or pending for the next one.",
         change_events=("invoiceitem.created", "invoiceitem.deleted"),
+        amount="amount",
     ),
     Stream(
         "stripe",
@@ -160,6 +187,7 @@ _STRIPE = (
         "changes",
         "Credit notes against invoices.",
         change_events=("credit_note.created", "credit_note.updated", "credit_note.voided"),
+        amount="amount",
     ),
     Stream(
         "stripe",
@@ -176,6 +204,8 @@ _STRIPE = (
             "charge.succeeded",
             "charge.updated",
         ),
+        amount="amount",
+        personal=_PERSONAL,
     ),
     Stream(
         "stripe",
@@ -193,6 +223,8 @@ _STRIPE = (
             "payment_intent.requires_action",
             "payment_intent.succeeded",
         ),
+        amount="amount",
+        personal=_PERSONAL,
     ),
     Stream(
         "stripe",
@@ -201,6 +233,8 @@ _STRIPE = (
         "changes",
         "Refunds of charges.",
         change_events=("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
+        amount="amount",
+        personal=_PERSONAL,
     ),
     Stream(
         "stripe",
@@ -215,6 +249,8 @@ _STRIPE = (
             "charge.dispute.funds_withdrawn",
             "charge.dispute.updated",
         ),
+        amount="amount",
+        personal=_PERSONAL,
     ),
     Stream(
         "stripe",
@@ -223,6 +259,7 @@ _STRIPE = (
         "created",
         "Every movement of the Stripe balance; pending ones become available within days.",
         lookback=timedelta(days=10),
+        amount="amount",
     ),
     Stream(
         "stripe",
@@ -238,6 +275,7 @@ _STRIPE = (
             "payout.reconciliation_completed",
             "payout.updated",
         ),
+        amount="amount",
     ),
     Stream(
         "stripe",
@@ -246,6 +284,7 @@ _STRIPE = (
         "payouts",
         "Which balance transactions a payout is made of: known only by listing per automatic payout.",
         lookback=timedelta(days=14),
+        amount="amount",
     ),
     Stream(
         "stripe",
@@ -253,18 +292,49 @@ _STRIPE = (
         "/v1/events",
         "created",
         "Stripe's change feed, of which Stripe keeps 30 days.",
+        personal=_PERSONAL,
     ),
 )
 
 _ORB = (
-    Stream("orb", "customers", "/customers", "sweep", "Customers as Orb bills them."),
-    Stream("orb", "plans", "/plans", "sweep", "Plans with their prices."),
-    Stream("orb", "prices", "/prices", "sweep", "Prices: model, tiers, metric, item."),
-    Stream("orb", "items", "/items", "sweep", "Items: what an invoice line is for."),
-    Stream("orb", "metrics", "/metrics", "sweep", "Billable metrics."),
-    Stream("orb", "subscriptions", "/subscriptions", "sweep", "Subscriptions with their price intervals."),
-    Stream("orb", "invoices", "/invoices", "sweep", "Invoices of every status, drafts too, with their line items."),
-    Stream("orb", "credit_notes", "/credit_notes", "sweep", "Credit notes against Orb invoices."),
+    Stream(
+        "orb",
+        "customers",
+        "/customers",
+        "sweep",
+        "Customers as Orb bills them.",
+        created="created_at",
+    ),
+    Stream("orb", "plans", "/plans", "sweep", "Plans with their prices.", created="created_at"),
+    Stream("orb", "prices", "/prices", "sweep", "Prices: model, tiers, metric, item.", created="created_at"),
+    Stream("orb", "items", "/items", "sweep", "Items: what an invoice line is for.", created="created_at"),
+    Stream("orb", "metrics", "/metrics", "sweep", "Billable metrics.", created="created_at"),
+    Stream(
+        "orb",
+        "subscriptions",
+        "/subscriptions",
+        "sweep",
+        "Subscriptions with their price intervals.",
+        created="created_at",
+    ),
+    Stream(
+        "orb",
+        "invoices",
+        "/invoices",
+        "sweep",
+        "Invoices of every status, drafts too, with their line items.",
+        created="created_at",
+        amount="total",
+    ),
+    Stream(
+        "orb",
+        "credit_notes",
+        "/credit_notes",
+        "sweep",
+        "Credit notes against Orb invoices.",
+        created="created_at",
+        amount="total",
+    ),
     Stream(
         "orb",
         "credit_ledger",
@@ -272,8 +342,17 @@ _ORB = (
         "ledger",
         "Credit ledger entries, in sequence per customer.",
         lookback=timedelta(days=2),
+        created="created_at",
+        amount="amount",
     ),
-    Stream("orb", "credit_blocks", "/customers/{id}/credits", "customer", "Credit blocks, spent and expired ones too."),
+    Stream(
+        "orb",
+        "credit_blocks",
+        "/customers/{id}/credits",
+        "customer",
+        "Credit blocks, spent and expired ones too.",
+        created="created_at",
+    ),
     Stream(
         "orb",
         "subscription_usage",
@@ -282,6 +361,7 @@ _ORB = (
         "Usage that Orb metered: a quantity per subscription, metric and UTC day.",
         key="day",
         lookback=timedelta(days=35),
+        created="usage.timeframe_start",
     ),
     Stream(
         "orb",
@@ -291,6 +371,7 @@ _ORB = (
         "How many events Orb ingested, per hour of event time, over the whole account.",
         key="timeframe_start",
         lookback=timedelta(days=35),
+        created="timeframe_start",
     ),
     Stream(
         "orb",
@@ -299,8 +380,16 @@ _ORB = (
         "audit",
         "Events as Orb has them, for a fixed one-percent sample of the product's usage events.",
         after=("app.usage_events",),
+        created="timestamp",
     ),
-    Stream("orb", "backfills", "/events/backfills", "sweep", "Backfills of events, reverted ones too."),
+    Stream(
+        "orb",
+        "backfills",
+        "/events/backfills",
+        "sweep",
+        "Backfills of events, reverted ones too.",
+        created="created_at",
+    ),
 )
 
 _APP = (
@@ -313,6 +402,7 @@ _APP = (
         "One row per inference request, as the product recorded it.",
         key="event_id",
         freshness=timedelta(hours=2),
+        created="occurred_at",
     ),
     Stream("app", "price_book", "price_book", "snapshot", "What each product costs, by currency and date."),
     Stream("app", "contracts", "contracts", "snapshot", "Commitments, discounts, taxes and custom prices."),
@@ -322,6 +412,7 @@ _APP = (
         "wallet_transactions",
         "horizon",
         "What the product's own wallet did: top-ups, grants, usage, expiry, refunds.",
+        created="occurred_at",
     ),
 )
 
@@ -334,6 +425,8 @@ _BANK = (
         "Lines of the bank's statements, one account a file.",
         key="line_id",
         freshness=timedelta(hours=30),
+        created="booked_on",
+        amount="amount",
     ),
 )
 

@@ -14,25 +14,25 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import msgspec
+import pyarrow.parquet as pq
 import stamina
 
-from ingestion.payload import Page, Row, SourceError, SourceRefused, decode, exact, head
+from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, decode, head
 from ingestion.settings import Settings
-from ingestion.streams import Stream
+from ingestion.sources.base import Landed, Measure, Window, tallied
+from ingestion.streams import Stream, stream_named
 
 _PAGE = 100
 _LEDGER_PAGE = 1000
 _IDS_PER_SEARCH = 500
 _AUDIT_ONE_IN = 100
 _INVOICE_STATUSES = ("draft", "issued", "paid", "synced", "void")
-
-AuditBatches = Callable[[str | None], Iterator[tuple[str, Sequence[tuple[str, datetime]]]]]
-"""(batch id, (event id, when it occurred) ...) of the usage events that landed since a batch."""
 
 
 class _Pagination(msgspec.Struct):
@@ -50,10 +50,6 @@ class _Parent(msgspec.Struct):
     created_at: datetime
     start_date: datetime | None = None
     currency: str | None = None
-
-
-class _Stamped(msgspec.Struct):
-    created_at: datetime
 
 
 class _Metric(msgspec.Struct):
@@ -87,15 +83,15 @@ class _Found(msgspec.Struct):
 
 @dataclass(frozen=True)
 class OrbSource:
-    """See `Source`. `audit_batches` hands over the usage events whose sample the `events` stream looks up."""
+    """See `Source`. `landed` knows the usage events whose sample the `events` stream looks up."""
 
     client: httpx.Client
-    audit_batches: AuditBatches
+    landed: Landed
     now: Callable[[], datetime]
     api_version: str = "1.0"
 
     @staticmethod
-    def connect(settings: Settings, audit_batches: AuditBatches, now: Callable[[], datetime]) -> OrbSource:
+    def connect(settings: Settings, landed: Landed, now: Callable[[], datetime]) -> OrbSource:
         settings.require(["orb"])
         assert settings.orb_api_key is not None
         client = httpx.Client(
@@ -103,7 +99,7 @@ class OrbSource:
             headers={"Authorization": f"Bearer {settings.orb_api_key.reveal()}"},
             timeout=30.0,
         )
-        return OrbSource(client, audit_batches, now)
+        return OrbSource(client, landed, now)
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
         since = datetime.fromisoformat(cursor) - stream.lookback if cursor and stream.reads != "audit" else None
@@ -128,7 +124,7 @@ class OrbSource:
         if stream.endpoint == "/invoices":
             params["status[]"] = list(_INVOICE_STATUSES)
         for raws in self._list(stream, stream.endpoint, params):
-            yield Page(tuple(_row(stream, raw, "sweep") for raw in raws))
+            yield _page(stream, raws, "sweep")
         yield Page(cursor=_iso(self.now()))
 
     def _per_customer(self, stream: Stream, params: Mapping[str, Any], since: datetime | None) -> Iterator[Page]:
@@ -137,10 +133,10 @@ class OrbSource:
             own = [{"currency": customer.currency}] if customer.currency else []
             for unit in ({}, *own):
                 for raws in self._list(stream, stream.endpoint.format(id=customer.id), {**params, **unit}):
-                    yield Page(tuple(_row(stream, raw, "sweep" if since else "backfill", customer.id) for raw in raws))
+                    yield _page(stream, raws, "sweep" if since else "backfill", customer.id)
                     if stream.reads == "ledger":
-                        stamps = [decode(stream, raw, _Stamped).created_at for raw in raws]
-                        newest = max([*stamps, *([newest] if newest else [])], default=None)
+                        found = [one.item().at for raw in raws if isinstance(one := head(stream, raw), Head)]
+                        newest = max((at for at in (*found, newest) if at), default=None)
         yield Page(cursor=_iso(newest or self.now()))
 
     def _usage(self, stream: Stream, since: datetime | None) -> Iterator[Page]:
@@ -164,7 +160,7 @@ class OrbSource:
                     rows.append(
                         Row(
                             f"{subscription.id}/{metric_id}/{counted.timeframe_start:%Y-%m-%d}",
-                            exact(payload),
+                            payload,
                             "sweep" if since else "backfill",
                             parent_id=subscription.id,
                             source_at=counted.timeframe_start,
@@ -187,7 +183,7 @@ class OrbSource:
                 rows.append(
                     Row(
                         _iso(hour.timeframe_start),
-                        exact(bytes(raw)),
+                        bytes(raw),
                         "sweep",
                         source_at=hour.timeframe_start,
                         is_deleted=hour.is_zero,
@@ -196,9 +192,13 @@ class OrbSource:
             yield Page(tuple(rows))
         yield Page(cursor=_iso(end))
 
-    def _audit(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
+    def _audit(self, stream: Stream, cursor: str | None, since: datetime | None = None) -> Iterator[Page]:
         """Look up the sampled events of each batch of usage events; what Orb does not return, it does not have."""
-        for batch_id, events in self.audit_batches(cursor):
+        recent = [("occurred_at", ">=", since)] if since else None
+        (audited,) = map(stream_named, stream.after)
+        for batch_id, path in self.landed.batch_paths_since(audited, cursor):
+            columns = pq.read_table(path, columns=[audited.key, "occurred_at"], filters=recent).columns
+            events = zip(*(column.to_pylist() for column in columns), strict=True)
             sample = [(event_id, at) for event_id, at in events if _is_sampled(event_id)]
             for start in range(0, len(sample), _IDS_PER_SEARCH):
                 asked = sample[start : start + _IDS_PER_SEARCH]
@@ -209,8 +209,37 @@ class OrbSource:
                     "timeframe_end": _iso(max(instants) + timedelta(seconds=1)),
                 }
                 answer = self._request(stream, "POST", stream.endpoint, json=body)
-                yield Page(tuple(_row(stream, raw, "sweep") for raw in decode(stream, answer, _Found).data))
+                yield _page(stream, decode(stream, answer, _Found).data, "sweep")
             yield Page(cursor=batch_id)
+
+    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
+        return tallied(stream, self.roster(stream, window))
+
+    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
+        """The stream listed once more. A sample of events is what was looked up, and a day or hour of zero is an absence."""
+        for page in self._audit(stream, None, window.since) if stream.reads == "audit" else self.read(stream, None):
+            for row in page.rows:
+                found = head(stream, row.payload) if stream.key == "id" else None
+                item = found.item() if isinstance(found, Head) else Item(row.object_id, row.source_at)
+                is_inside = item.at is None or (
+                    item.at < window.until and (window.since is None or item.at >= window.since)
+                )
+                if is_inside and not row.is_deleted:
+                    yield item
+
+    def probe(self, stream: Stream) -> None:
+        """The first page of the list that the stream, or the parents of its objects, stand in."""
+        path = {"customer": "/customers", "ledger": "/customers", "usage": "/subscriptions"}.get(
+            stream.reads, stream.endpoint
+        )
+        match stream.reads:
+            case "audit":
+                self._request(stream, "POST", path, json={"event_ids": ["probe"]})
+            case "volume":
+                day = {"timeframe_start": _iso(_midnight(self.now())), "limit": 1}
+                self._request(stream, "GET", path, params=day)
+            case _:
+                self._request(stream, "GET", path, params={"limit": 1})
 
     def _parents(self, stream: Stream, path: str) -> Iterator[_Parent]:
         for raws in self._list(stream, path, {"limit": _PAGE}):
@@ -237,7 +266,11 @@ class OrbSource:
             return self._answer(method, path, **request)
         except httpx.HTTPStatusError as error:
             status, said = error.response.status_code, error.response.text[:200]
-            remedy = {401: "check ORB_API_KEY.", 403: "give the key read permission for this resource."}.get(status)
+            remedy = {
+                401: "check ORB_API_KEY.",
+                403: "give the key read permission for this resource.",
+                404: "the key's account has no such resource, or may not see it: check ORB_API_BASE and the key's permissions.",
+            }.get(status)
             refusal = SourceRefused if remedy else SourceError
             raise refusal(
                 f"{stream}: Orb answered {status} to {method} {path}: {said!r}; "
@@ -272,8 +305,12 @@ def _is_sampled(event_id: str) -> bool:
     return int.from_bytes(hashlib.md5(event_id.encode(), usedforsecurity=False).digest()[:8]) % _AUDIT_ONE_IN == 0
 
 
-def _row(stream: Stream, raw: msgspec.Raw, origin: str, parent_id: str | None = None) -> Row:
-    return Row(head(stream, raw).id, exact(bytes(raw)), origin, parent_id=parent_id)
+def _page(stream: Stream, raws: Sequence[msgspec.Raw], origin: str, parent_id: str | None = None) -> Page:
+    heads = [(head(stream, raw), raw) for raw in raws]
+    return Page(
+        [Row(found.id, bytes(raw), origin, parent_id=parent_id) for found, raw in heads if isinstance(found, Head)],
+        rejected=[found for found, _ in heads if isinstance(found, Rejected)],
+    )
 
 
 def _started(stream: Stream, subscription: _Parent) -> datetime:

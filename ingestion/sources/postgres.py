@@ -4,23 +4,30 @@
 id or timestamp cursor loses rows whose transaction commits late, so a run reads the rows of the transactions that ended
 between two xmin horizons (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT): below the
 horizon no transaction is open, so nothing can appear there later; an updated row has a new xmin and is read again.
-The cursor is `<system identifier>:<xid>`. Another cluster behind the same address (a restore, a failover to a copy) has another
-system identifier: the table is then read whole, and rows whose key has landed are left out.
+A run reads block range by block range, and each batch says in its cursor how far it came: `<system identifier>:<xid>` after a
+window, `<system identifier>:<xid>:<horizon>:<file>:<block>` in the middle of one. A crash there goes on at that block with the
+same horizon: what has landed does not land twice. Another cluster behind the same address (a restore, a failover to a copy), or a
+table that was rewritten in the middle of a window, is read whole, and rows that have landed as they are now are left out.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from psycopg import sql
 
-from ingestion.payload import Page, Row, SourceError, SourceRefused, exact
+from ingestion.payload import Item, Page, Rejected, Row, SourceError, SourceRefused, head
 from ingestion.settings import Secret, Settings
+from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream
 
 # A scan that joins another one in the middle of the table would cut other batches when a read is repeated.
@@ -35,42 +42,87 @@ where attrelid = %s::regclass and attnum > 0 and not attisdropped
 order by attnum
 """
 
-# A row's xmin has 32 bits; the snapshot's xmax is above every xid that is in use and gives the missing ones.
-_XID = """
-((select pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
-  - mod(mod((select pg_snapshot_xmax(pg_current_snapshot())::text::bigint) - xmin::text::bigint, 4294967296)
-        + 4294967296, 4294967296))
+# How many transactions before the next one a row was written: a row's xmin has 32 bits and wraps.
+_AGE = "(age(xmin)::bigint & 4294967295)"
+_BLOCKS_A_BATCH = 8192
+
+_SNAPSHOT = """
+select
+    (select system_identifier::text from pg_control_system()),
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint + age(pg_snapshot_xmax(pg_current_snapshot())::xid)
+"""
+
+# A partitioned table has no rows of its own; a plain one is its own leaf.
+_LEAVES = """
+select oid::regclass::text, pg_relation_filenode(oid), pg_relation_size(oid) / current_setting('block_size')::bigint
+from pg_class
+where relkind = 'r' and oid in (select relid from pg_partition_tree(%(name)s) union select %(name)s::regclass)
+order by 2
+"""
+
+_KEYED = """
+select exists (
+    select 1
+    from pg_index
+    inner join pg_attribute on attrelid = indrelid and attnum = any(indkey)
+    where indrelid = %s::regclass and indisunique and attname = %s
+)
 """
 
 
 @dataclass(frozen=True)
+class _Place:
+    """How far a table has been read: all of the transactions below `since`, and, in the middle of a window that ends at
+    `horizon`, the blocks of the files up to this one."""
+
+    cluster: str | None
+    since: int
+    horizon: int = 0
+    file: int | None = None
+    block: int = 0
+
+    @staticmethod
+    def of(cursor: str | None) -> _Place:
+        cluster, *numbers = (cursor or "").split(":")
+        return _Place(cluster or None, *map(int, numbers or ["0"]))
+
+
+@dataclass(frozen=True)
 class PostgresSource:
-    """See `Source`. `unlanded` keeps the rows of a typed table whose key has not landed yet."""
+    """See `Source`. `landed` says which rows have landed, for when the cursor has lost its meaning."""
 
     url: Secret
-    unlanded: Callable[[Stream, pa.Table], pa.Table]
+    landed: Landed
     api_version: str = "postgresql"
 
     @staticmethod
-    def connect(settings: Settings, unlanded: Callable[[Stream, pa.Table], pa.Table]) -> PostgresSource:
+    def connect(settings: Settings, landed: Landed, now: Callable[[], datetime]) -> PostgresSource:
         settings.require(["app"])
         assert settings.app_database_url is not None
-        return PostgresSource(settings.app_database_url, unlanded)
+        return PostgresSource(settings.app_database_url, landed)
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
+        with self._connected(stream) as connection:
+            yield from (
+                self._snapshot(stream, connection)
+                if stream.reads == "snapshot"
+                else self._horizon(stream, connection, cursor)
+            )
+
+    @contextmanager
+    def _connected(self, stream: Stream) -> Iterator[psycopg.Connection]:
+        """A connection that sees one moment and changes nothing."""
         try:
             with psycopg.connect(self.url.reveal(), options=_OPTIONS) as connection:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
-                yield from (
-                    self._snapshot(stream, connection)
-                    if stream.reads == "snapshot"
-                    else self._horizon(stream, connection, cursor)
-                )
+                yield connection
         except psycopg.OperationalError as error:
             raise SourceError(
                 f"{stream}: PostgreSQL can't be reached or broke off ({_first_line(error)}): check APP_DATABASE_URL and "
-                "that the server runs; run again: the cursor has not moved."
+                "that the server runs; run again."
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise SourceRefused(
@@ -88,35 +140,131 @@ class PostgresSource:
         with connection.cursor(name="snapshot") as rows:
             rows.execute(statement)
             while page := rows.fetchmany(_ROWS_A_PAGE):
-                yield Page(tuple(Row(key, exact(payload.encode()), "sweep") for key, payload in page))
+                yield Page([Row(key, payload.encode(), "sweep") for key, payload in page])
         yield Page(is_complete_listing=True)
 
     def _horizon(self, stream: Stream, connection: psycopg.Connection, cursor: str | None) -> Iterator[Page]:
-        found = connection.execute(
-            "select system_identifier::text, pg_snapshot_xmin(pg_current_snapshot())::text::bigint from pg_control_system()"
-        ).fetchone()
+        leaves = self._leaves(stream, connection)
+        found = connection.execute(_SNAPSHOT).fetchone()
         assert found is not None
-        cluster, horizon = found
-        read_cluster, _, read_to = (cursor or ":0").partition(":")
-        is_same_cluster = read_cluster == cluster
-        since = int(read_to) if is_same_cluster else 0
-
+        cluster, horizon, next_xid, base = found
+        place = _Place.of(cursor)
+        is_known = place.cluster == cluster and (place.file is None or place.file in {file for _, file, _ in leaves})
+        if not is_known:
+            place = _Place(cluster, 0)
+        windows = [(place, place.horizon)] if place.horizon else []
+        windows.append((_Place(cluster, place.horizon or place.since), horizon))
         schema = self._schema(stream, connection)
-        statement = sql.SQL(
-            "copy (select {columns} from {table} where {xid} >= {since} and {xid} < {horizon}) "
-            "to stdout with (format csv)"
-        ).format(
-            columns=sql.SQL(", ").join(map(sql.Identifier, schema.names)),
-            table=_table(stream),
-            xid=sql.SQL(_XID),
-            since=sql.Literal(since),
-            horizon=sql.Literal(horizon),
-        )
         yield Page(table=schema.empty_table())
-        with connection.cursor() as work, work.copy(statement) as copied:
-            for table in _tables(stream, schema, _CopyBytes(copied)):
-                yield Page(table=table if is_same_cluster or cursor is None else self.unlanded(stream, table))
-        yield Page(table=schema.empty_table(), cursor=f"{cluster}:{horizon}")
+        for start, end in windows:
+            has_rows = start.file is not None
+            for leaf, file, blocks in leaves:
+                if start.file is not None and file < start.file:
+                    continue
+                for block in range(start.block if file == start.file else 0, blocks, _BLOCKS_A_BATCH):
+                    statement = sql.SQL(
+                        "copy (select {columns} from {leaf} where ctid >= {first} and ctid < {last} {written}) "
+                        "to stdout with (format csv)"
+                    ).format(
+                        columns=sql.SQL(", ").join(map(sql.Identifier, schema.names)),
+                        leaf=sql.SQL(leaf),
+                        first=sql.Literal(f"({block},0)"),
+                        last=sql.Literal(f"({block + _BLOCKS_A_BATCH},0)"),
+                        written=_written(start.since, end, next_xid, base),
+                    )
+                    with connection.cursor() as work, work.copy(statement) as copied:
+                        tables = list(_tables(stream, schema, _CopyBytes(copied)))
+                    if tables:
+                        table = pa.concat_tables(tables)
+                        has_rows = True
+                        yield Page(
+                            table=table if is_known or cursor is None else self.landed.unlanded(stream, table),
+                            cursor=f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}",
+                        )
+            yield Page(table=schema.empty_table(), cursor=f"{cluster}:{end}", is_checkpoint=has_rows)
+
+    def _leaves(self, stream: Stream, connection: psycopg.Connection) -> list[tuple[str, int, int]]:
+        """(name, file, blocks) of each table that holds rows. Refuses what has no place to go on from."""
+        (is_keyed,) = connection.execute(_KEYED, [stream.endpoint, stream.key]).fetchone() or (False,)
+        leaves = connection.execute(_LEAVES, {"name": stream.endpoint}).fetchall()
+        if leaves and is_keyed:
+            return [(str(name), int(file), int(blocks)) for name, file, blocks in leaves]
+        raise SourceRefused(
+            f"{stream}: {stream.endpoint} can't be read incrementally: "
+            + (f"{stream.key} has no unique index" if leaves else "it is no table with rows of its own")
+            + "; name the table beneath it, give the column a primary key, or make it a `snapshot` in ingestion/streams.py."
+        )
+
+    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
+        if not stream.is_typed:
+            return tallied(stream, self.roster(stream, window))
+        with self._connected(stream) as connection:
+            schema = self._schema(stream, connection)
+            sums = [
+                field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)
+            ]
+            columns = sql.SQL("").join(sql.SQL(", sum({})").format(sql.Identifier(name)) for name in sums)
+            totals: dict[Measure, Decimal] = {}
+            for day, objects, *values in self._counted(
+                stream,
+                window,
+                connection,
+                sql.SQL("select {created}::date, count(*) {sums}").format(created=_created(stream), sums=columns),
+                "group by 1",
+            ):
+                totals[Measure(day, "objects")] = Decimal(objects)
+                totals |= {
+                    Measure(day, name): value
+                    for name, value in zip(sums, map(_decimal, values), strict=True)
+                    if value is not None
+                }
+            return totals
+
+    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
+        with self._connected(stream) as connection:
+            if stream.is_typed:
+                wanted = sql.SQL("select {key}::text, {created}").format(
+                    key=sql.Identifier(stream.key), created=_created(stream)
+                )
+                for key, at in self._counted(stream, window, connection, wanted, ""):
+                    yield Item(key, at)
+                return
+            rows = connection.execute(
+                sql.SQL("select row_to_json(t)::text from {table} as t").format(table=_table(stream))
+            )
+            for (payload,) in rows:
+                found = head(stream, payload.encode())
+                if not isinstance(found, Rejected):
+                    yield found.item()
+
+    def probe(self, stream: Stream) -> None:
+        with self._connected(stream) as connection:
+            connection.execute(sql.SQL("select 1 from {} limit 1").format(_table(stream)))
+            if stream.is_typed:
+                self._leaves(stream, connection)
+                self._schema(stream, connection)
+
+    def _counted(
+        self, stream: Stream, window: Window, connection: psycopg.Connection, select: sql.Composed, tail: str
+    ) -> list[tuple[Any, ...]]:
+        """Rows of the transactions that the cursor has passed, created in the window."""
+        found = connection.execute(_SNAPSHOT).fetchone()
+        assert found is not None
+        cluster, horizon, next_xid, base = found
+        place = _Place.of(window.cursor)
+        until = min(place.since, horizon) if place.cluster == cluster else horizon
+        statement = sql.SQL(
+            "{select} from {table} where {created} < {until} and {created} >= {since} {written} {tail}"
+        ).format(
+            select=select,
+            table=_table(stream),
+            created=_created(stream),
+            until=sql.Literal(window.until),
+            since=sql.Literal(window.since or datetime.min.replace(tzinfo=UTC)),
+            written=_written(0, until, next_xid, base),
+            tail=sql.SQL(tail),
+        )
+        return connection.execute(statement).fetchall()
 
     def _schema(self, stream: Stream, connection: psycopg.Connection) -> pa.Schema:
         columns = connection.execute(_COLUMNS, [stream.endpoint]).fetchall()
@@ -206,6 +354,24 @@ def _arrow_type(stream: Stream, column: str, kind: str) -> pa.DataType:
         f"{stream}: column {column} of table {stream.endpoint} has type {kind}, which can't be landed exactly; "
         "declare numeric with precision and scale, or timestamps with time zone."
     )
+
+
+def _written(since: int, end: int, next_xid: int, base: int) -> sql.Composed:
+    """The rows that transactions from `since` to before `end` wrote. Without a lower bound none is too old; where no transaction
+    is open every row that can be seen is old enough."""
+    bounds = [sql.SQL(f"and {_AGE} > {{}}").format(sql.Literal(base - end))] if end < next_xid else []
+    if since:
+        bounds.append(sql.SQL(f"and {_AGE} <= {{}}").format(sql.Literal(base - since)))
+    return sql.SQL(" ").join(bounds)
+
+
+def _created(stream: Stream) -> sql.Identifier:
+    assert stream.created is not None
+    return sql.Identifier(stream.created)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(value)
 
 
 def _table(stream: Stream) -> sql.Identifier:

@@ -4,14 +4,19 @@ Stripe has no "updated since": a list filtered by `created` misses every edit. S
 cursor and, from `/v1/events` (the change feed, kept 30 days, https://docs.stripe.com/api/events), fetches every object again
 that an event names: an event's own copy is rendered in another API version and its nested lists are cut, so it is not used.
 A cursor older than the feed reads the whole list again; unchanged versions do not land twice.
-The cursor is a Unix second of Stripe's own clock; reads start at that second, not after it, since a second holds many objects.
+The cursor is a Unix second of Stripe's own clock, that of the newest event or object there was before anything else was read:
+what is created or edited while a run reads is newer, and read by the next one. Reads start some minutes before it: a second holds
+many objects, and not all of them are listed in the second in which they are made. Every list's end is asked for once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,17 +24,23 @@ import msgspec
 import stamina
 import stripe
 
-from ingestion.payload import Page, Row, SourceError, SourceRefused, decode, exact, head
+from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, decode, head
 from ingestion.settings import Settings
+from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream
 
 API_VERSION = "2026-05-27.dahlia"
 
 _PAGE = 100
-_EVENTS_KEPT_SECONDS = 30 * 24 * 3600
+_DAY = 24 * 3600
+# Stripe keeps 30 days; a day less, because our clock is not Stripe's.
+_EVENTS_KEPT_SECONDS = 29 * _DAY
+_OVERLAP_SECONDS = 300
 
 
-_RowsOf = Callable[[Stream, msgspec.Raw, str, datetime | None], Iterator[Row]]
+_log = logging.getLogger(__name__)
+
+_RowsOf = Callable[[Stream, msgspec.Raw, str, datetime | None], Iterator[Row | Rejected]]
 _Feed = tuple[dict[str, int], dict[str, tuple[msgspec.Raw, int]]]
 """When each changed object changed last, and each deleted one's last copy and when it went (Unix seconds)."""
 
@@ -42,13 +53,11 @@ class _List(msgspec.Struct):
 
 class _Invoice(msgspec.Struct):
     id: str
-    created: int
     lines: _List
 
 
 class _Payout(msgspec.Struct):
     id: str
-    created: int
     automatic: bool
     reconciliation_status: str
 
@@ -76,7 +85,7 @@ class StripeSource:
     api_version: str = API_VERSION
 
     @staticmethod
-    def connect(settings: Settings) -> StripeSource:
+    def connect(settings: Settings, landed: Landed, now: Callable[[], datetime]) -> StripeSource:
         settings.require(["stripe"])
         assert settings.stripe_api_key is not None
         return StripeSource(
@@ -96,101 +105,153 @@ class StripeSource:
             case "lines":
                 return self._objects(stream, since, self._lines)
             case "created":
-                return self._created(stream, since)
+                return self._listed(stream, since)
             case "payouts":
                 return self._payout_transactions(stream, since)
         raise SourceRefused(f"{stream}: there is no rule {stream.reads!r} for Stripe; see ingestion/streams.py.")
 
     def _objects(self, stream: Stream, since: int | None, rows_of: _RowsOf) -> Iterator[Page]:
         """What was created since, then what events say was changed; each object through `rows_of`."""
+        place = self._newest(stream, since)
         feed = self._changes(stream, since)
+        if feed is None:
+            _log.warning(
+                "%s: stands at %s, before what Stripe's events reach back to; the whole list is read again.",
+                stream,
+                _instant(since),
+            )
         origin = "backfill" if since is None else "sweep" if feed is None else "event"
         changed, deleted = feed or ({}, {})
-        newest = since or 0
         seen: set[str] = set()
         for raws in self._list(stream, stream.endpoint, _created(since if feed else None)):
-            rows: list[Row] = []
-            for raw in raws:
-                about = head(stream, raw)
-                newest = max(newest, about.created or 0)
-                seen.add(about.id)
-                rows.extend(rows_of(stream, raw, origin, _instant(changed.get(about.id))))
-            yield Page(tuple(rows))
-        for object_id, changed_at in changed.items():
-            newest = max(newest, changed_at)
-            current = None if object_id in seen else self._retrieve(stream, object_id)
-            yield Page(tuple(rows_of(stream, current, "event", _instant(changed_at))) if current else ())
+            rows, rejected = self._read(stream, raws, rows_of, origin, changed)
+            seen.update(row.parent_id or row.object_id for row in rows)
+            yield Page(rows, rejected=rejected)
+        for object_id in changed.keys() - seen:
+            current = self._retrieve(stream, object_id)
+            rows, rejected = self._read(stream, [current] if current else [], rows_of, "event", changed)
+            yield Page(rows, rejected=rejected)
         yield Page(
-            tuple(
-                Row(object_id, exact(bytes(raw)), "event", source_at=_instant(deleted_at), is_deleted=True)
+            [
+                Row(object_id, bytes(raw), "event", source_at=_instant(deleted_at), is_deleted=True)
                 for object_id, (raw, deleted_at) in deleted.items()
-            ),
-            cursor=str(max([newest, *(deleted_at for _, deleted_at in deleted.values())])),
+            ],
+            cursor=None if place is None else str(place),
+            # A stream in which nothing happens must not fall behind what the feed reaches back to.
+            is_checkpoint=bool(since and place and place - since > _DAY),
+            is_complete_listing=feed is None and any(kind.endswith(".deleted") for kind in stream.change_events),
         )
 
-    def _whole(self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None) -> Iterator[Row]:
-        about = head(stream, raw)
-        yield Row(about.id, exact(bytes(raw)), origin, source_at=source_at or _instant(about.created))
+    def _newest(self, stream: Stream, since: int | None) -> int | None:
+        """The second up to which everything there is will have been read: asked for before anything else is."""
+        stamps = [since] if since is not None else []
+        for path in (stream.endpoint, *(["/v1/events"] if stream.change_events else [])):
+            for raw in decode(stream, self._get(stream, path, {"limit": 1, **_every(path)}), _List).data:
+                found = head(stream, raw)
+                if isinstance(found, Head) and found.created_second is not None:
+                    stamps.append(found.created_second)
+        return max(stamps, default=None)
 
-    def _lines(self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None) -> Iterator[Row]:
+    def _read(
+        self,
+        stream: Stream,
+        raws: Sequence[msgspec.Raw],
+        rows_of: _RowsOf,
+        origin: str,
+        changed: Mapping[str, int],
+    ) -> tuple[list[Row], list[Rejected]]:
+        """The rows of some objects, and the objects that can't be understood."""
+        rows: list[Row] = []
+        rejected: list[Rejected] = []
+        for raw in raws:
+            about = head(stream, raw)
+            if isinstance(about, Rejected):
+                rejected.append(about)
+                continue
+            for row in rows_of(stream, raw, origin, _instant(changed.get(about.id, about.created_second))):
+                if isinstance(row, Rejected):
+                    rejected.append(row)
+                else:
+                    rows.append(row)
+        return rows, rejected
+
+    def _whole(
+        self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None, parent_id: str | None = None
+    ) -> Iterator[Row | Rejected]:
+        about = head(stream, raw)
+        if isinstance(about, Rejected):
+            yield about
+        else:
+            object_id = f"{parent_id}/{about.id}" if stream.reads == "payouts" else about.id
+            yield Row(object_id, bytes(raw), origin, parent_id=parent_id, source_at=source_at)
+
+    def _lines(
+        self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None
+    ) -> Iterator[Row | Rejected]:
         invoice = decode(stream, raw, _Invoice)
         pages: Iterator[list[msgspec.Raw]] = iter([invoice.lines.data])
         if invoice.lines.has_more:
             pages = self._list(stream, f"/v1/invoices/{quote(invoice.id)}/lines", {})
         for page in pages:
             for line in page:
-                yield Row(
-                    head(stream, line).id,
-                    exact(bytes(line)),
-                    origin,
-                    parent_id=invoice.id,
-                    source_at=source_at or _instant(invoice.created),
-                )
+                yield from self._whole(stream, line, origin, source_at, invoice.id)
 
-    def _created(self, stream: Stream, since: int | None) -> Iterator[Page]:
-        newest = since or 0
+    def _listed(self, stream: Stream, since: int | None) -> Iterator[Page]:
+        """Objects that have no events: what was created since the cursor less the stream's look-back."""
+        place = self._newest(stream, since)
         start = None if since is None else since - int(stream.lookback.total_seconds())
         for raws in self._list(stream, stream.endpoint, _created(start)):
-            rows = []
-            for raw in raws:
-                about = head(stream, raw)
-                newest = max(newest, about.created or 0)
-                rows.append(
-                    Row(
-                        about.id,
-                        exact(bytes(raw)),
-                        "backfill" if since is None else "sweep",
-                        source_at=_instant(about.created),
-                    )
-                )
-            yield Page(tuple(rows))
-        yield Page(cursor=str(newest))
+            rows, rejected = self._read(stream, raws, self._whole, "backfill" if since is None else "sweep", {})
+            yield Page(rows, rejected=rejected)
+        yield Page(cursor=None if place is None else str(place))
 
     def _payout_transactions(self, stream: Stream, since: int | None) -> Iterator[Page]:
         """Stripe attributes transactions to automatic payouts only, once reconciliation is completed."""
-        newest = since or 0
+        place = self._newest(stream, since)
         start = None if since is None else since - int(stream.lookback.total_seconds())
         origin = "backfill" if since is None else "sweep"
         for raws in self._list(stream, stream.endpoint, _created(start)):
             for raw in raws:
                 payout = decode(stream, raw, _Payout)
-                newest = max(newest, payout.created)
                 if not (payout.automatic and payout.reconciliation_status == "completed"):
                     continue
                 for transactions in self._list(stream, "/v1/balance_transactions", {"payout": payout.id}):
-                    yield Page(
-                        tuple(
-                            Row(
-                                f"{payout.id}/{head(stream, transaction).id}",
-                                exact(bytes(transaction)),
-                                origin,
-                                parent_id=payout.id,
-                                source_at=_instant(head(stream, transaction).created),
-                            )
-                            for transaction in transactions
-                        )
-                    )
-        yield Page(cursor=str(newest))
+                    settled = partial(self._whole, parent_id=payout.id)
+                    rows, rejected = self._read(stream, transactions, settled, origin, {})
+                    yield Page(rows, rejected=rejected)
+        yield Page(cursor=None if place is None else str(place))
+
+    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
+        return tallied(stream, self.roster(stream, window))
+
+    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
+        """The stream listed once more, from one end to the other."""
+        bounds = {"lt": int(window.until.timestamp())}
+        if window.since:
+            bounds["gte"] = int(window.since.timestamp())
+        for raws in self._list(stream, stream.endpoint, {"created": bounds}):
+            for raw in raws:
+                yield from self._items(stream, raw)
+
+    def _items(self, stream: Stream, raw: msgspec.Raw) -> Iterator[Item]:
+        match stream.reads:
+            case "lines":
+                parts: Iterator[Row | Rejected] = self._lines(stream, raw, "", None)
+            case "payouts":
+                payout = decode(stream, raw, _Payout)
+                if not (payout.automatic and payout.reconciliation_status == "completed"):
+                    return
+                pages = self._list(stream, "/v1/balance_transactions", {"payout": payout.id})
+                settled = (transaction for page in pages for transaction in page)
+                parts = (row for one in settled for row in self._whole(stream, one, "", None, payout.id))
+            case _:
+                parts = self._whole(stream, raw, "", None)
+        for row in parts:
+            if isinstance(row, Row) and isinstance(found := head(stream, row.payload), Head):
+                yield msgspec.structs.replace(found.item(), object_id=row.object_id)
+
+    def probe(self, stream: Stream) -> None:
+        self._get(stream, stream.endpoint, {"limit": 1})
 
     def _changes(self, stream: Stream, since: int | None) -> _Feed | None:
         """What the feed says was changed and deleted since; None where it no longer reaches back that far."""
@@ -212,20 +273,21 @@ class StripeSource:
 
     def _list(self, stream: Stream, path: str, params: Mapping[str, Any]) -> Iterator[list[msgspec.Raw]]:
         """Pages of a list, newest first as Stripe sends them, to the end."""
-        query = {"limit": _PAGE, **params}
-        if path == "/v1/subscriptions":
-            query["status"] = "all"
+        query: dict[str, Any] = {"limit": _PAGE, **_every(path), **params}
         while True:
             page = decode(stream, self._get(stream, path, query), _List)
             yield page.data
-            if not page.has_more:
-                return
-            if not page.data:
+            ids = [found.id for raw in page.data if isinstance(found := head(stream, raw), Head)]
+            if page.has_more and (not ids or ids[-1] == query.get("starting_after")):
                 raise SourceError(
-                    f"{stream}: Stripe said has_more after an empty page of {path}; reading on would skip objects. "
-                    "Run again; nothing was lost, the cursor has not moved."
+                    f"{stream}: Stripe said has_more after a page of {path} that was empty or had been read; reading on would "
+                    "skip objects. Run again."
                 )
-            query["starting_after"] = head(stream, page.data[-1]).id
+            query |= {"starting_after": ids[-1]} if ids else {}
+            # An answer cut short looks like the end: it is one only if nothing follows when asked once more.
+            is_end = not page.has_more
+            if is_end and not (ids and decode(stream, self._get(stream, path, {**query, "limit": 1}), _List).data):
+                return
 
     def _retrieve(self, stream: Stream, object_id: str) -> msgspec.Raw | None:
         """The object as it is now; None when it is gone (its deletion has an event of its own)."""
@@ -266,7 +328,12 @@ class StripeSource:
 
 
 def _created(since: int | None) -> dict[str, Any]:
-    return {} if since is None else {"created": {"gte": since}}
+    return {} if since is None else {"created": {"gte": since - _OVERLAP_SECONDS}}
+
+
+def _every(path: str) -> dict[str, Any]:
+    """Stripe leaves canceled subscriptions out unless it is asked for all."""
+    return {"status": "all"} if path == "/v1/subscriptions" else {}
 
 
 def _instant(unix_seconds: int | None) -> datetime | None:

@@ -189,8 +189,9 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         if not self.paths(stream):
             return rows
+        same = " and ".join(f"landed.{name} is not distinct from candidates.{name}" for name in rows.schema.names)
         return self._select(
-            f"select * from candidates anti join {'.'.join(stream.asset_key)} using ({stream.key})", rows
+            f"select * from candidates anti join {'.'.join(stream.asset_key)} as landed on {same}", rows
         )
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import duckdb
 import psycopg
 import pytest
 
-from ingestion.payload import SourceError
+from ingestion.certificate import certify
+from ingestion.lake import Batch
+from ingestion.payload import SourceError, SourceRefused
 from ingestion.settings import Secret, Settings
+from ingestion.sources import postgres
+from ingestion.sources.base import Measure
 from ingestion.streams import stream_named
 from ingestion.sync import SyncResult, rebuild, sync
+from ingestion.warehouses.duckdb import DuckDBWarehouse
 
 USAGE = stream_named("app.usage_events")
 CUSTOMERS = stream_named("app.customers")
@@ -185,3 +191,102 @@ def test_an_unreachable_server_is_one_sentence_with_the_variable(settings: Setti
     with pytest.raises(SourceError, match="check APP_DATABASE_URL") as raised:
         sync(CUSTOMERS, away)
     assert "hidden" not in str(raised.value)
+
+
+def test_a_crash_in_the_middle_of_a_table_goes_on_where_it_was_with_nothing_twice_or_lost(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_BLOCKS_A_BATCH", 1)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events select i::text from generate_series(1, 1000) as i")
+        load, loads = DuckDBWarehouse.load, iter(range(3))
+
+        def dies_at_the_fourth(self: DuckDBWarehouse, batch: Batch, loaded_at: datetime) -> None:
+            if next(loads, None) is None:
+                raise KeyboardInterrupt
+            load(self, batch, loaded_at)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DuckDBWarehouse, "load", dies_at_the_fourth)
+            with pytest.raises(KeyboardInterrupt):
+                _sync_usage(app_settings)
+        landed = len(_landed(app_settings))
+        assert 0 < landed < 1000
+        # rows of blocks that were read move to others, rows of blocks to come leave theirs
+        connection.execute("update usage_events set input_tokens = 7 where event_id::int % 250 = 0")
+        connection.execute("delete from usage_events where event_id = '999'")
+        connection.execute("vacuum usage_events")
+        connection.execute("insert into usage_events select i::text from generate_series(1001, 1100) as i")
+        _sync_usage(app_settings)
+        _sync_usage(app_settings)
+    rows = _landed(app_settings, "event_id, input_tokens")
+    assert len(rows) == len(set(rows))
+    assert {(str(n), 7 if n % 250 == 0 and n <= 1000 else None) for n in range(1, 1101) if n != 999} <= set(rows)
+
+
+def test_a_table_that_was_rewritten_in_the_middle_of_a_window_is_read_whole_without_doubling_a_row(
+    app_settings: Settings, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('a', 'acct_1', 5), ('b', 'acct_1', 5)")
+        _sync_usage(app_settings)
+        with duckdb.connect(str(app_settings.warehouse)) as warehouse:
+            warehouse.execute("update ingestion.batches set cursor_to = cursor_to || ':99999999:1:0'")
+        connection.execute("update usage_events set input_tokens = 6 where event_id = 'a'")
+        _sync_usage(app_settings)
+    assert _landed(app_settings, "event_id, input_tokens") == [("a", 5), ("a", 6), ("b", 5)]
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("create table usage_events (event_id text)", "event_id has no unique index; .* give the column a primary key"),
+        (
+            "create view usage_events as select 'a' as event_id",
+            "it is no table with rows of its own; name the table beneath",
+        ),
+    ],
+)
+def test_a_table_without_a_usable_cursor_is_refused_with_advice(
+    app_settings: Settings, database: str, table: str, complaint: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(table)
+    with pytest.raises(SourceRefused, match=complaint):
+        _sync_usage(app_settings)
+
+
+def test_every_partition_of_a_table_is_read(app_settings: Settings, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "create table usage_events (event_id text, n int, primary key (event_id, n)) partition by list (n)"
+        )
+        for n in (1, 2):
+            connection.execute(f"create table events_{n} partition of usage_events for values in ({n})")
+        connection.execute("insert into usage_events values ('a', 1), ('b', 2)")
+        assert _sync_usage(app_settings).rows == 2
+        connection.execute("insert into usage_events values ('c', 1)")
+        assert _sync_usage(app_settings).rows == 1
+    assert _landed(app_settings) == [("a",), ("b",), ("c",)]
+
+
+def test_rows_are_counted_against_the_source_by_day_and_column(app_settings: Settings, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute(
+            "insert into usage_events values "
+            "('a', 'acct_1', 5, 0.5, 'today'::timestamptz - interval '1 hour'), ('b', 'acct_1', 7, 0.25, 'today')"
+        )
+        result = _sync_usage(app_settings)
+        # committed after the sync's horizon: neither side may count it
+        connection.execute("insert into usage_events values ('late', 'acct_1', 9, 1, 'today')")
+        certificate = certify(result, app_settings)
+        assert certificate.is_complete
+        assert certificate.objects == 2
+        assert certificate.source[Measure(datetime.now(UTC).date(), "input_tokens")] == 7
+        connection.execute("delete from usage_events where event_id = 'a'")
+        certificate = certify(_sync_usage(app_settings), app_settings)
+    assert not certificate.is_complete
+    assert [(one.object_id, one.kind) for one in certificate.differences] == [("a", "unknown")]
