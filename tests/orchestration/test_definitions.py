@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from expectations.suite import read_suites
-from ingestion.streams import STREAMS, Stream
+from ingestion.streams import EVIDENCE, STREAMS, Stream
 from orchestration.defs.transformation import FULL_REFRESH
 
 SUITES = {f"{suite.name}_suite": dg.AssetKey(suite.mart.split(".")) for suite in read_suites()}
@@ -54,7 +54,9 @@ def test_a_stream_is_an_asset_of_its_own_name_with_pool_retry_and_freshness(
 def test_every_dbt_source_has_the_asset_that_lands_it(definitions: dg.Definitions, home: Path) -> None:
     manifest = json.loads((home / "dbt" / "manifest.json").read_text())
     sources = {dg.AssetKey([source["source_name"], source["name"]]) for source in manifest["sources"].values()}
-    assert sources == {dg.AssetKey(stream.asset_key) for stream in STREAMS}
+    assert sources == {dg.AssetKey(stream.asset_key) for stream in (*STREAMS, *EVIDENCE)}
+    graph = definitions.resolve_asset_graph()
+    assert sources <= graph.get_all_asset_keys()
 
 
 def test_every_model_and_seed_is_an_asset_and_dbt_runs_once(definitions: dg.Definitions, home: Path) -> None:
@@ -67,7 +69,7 @@ def test_every_model_and_seed_is_an_asset_and_dbt_runs_once(definitions: dg.Defi
 
 
 def test_every_check_is_on_an_asset_that_exists(definitions: dg.Definitions) -> None:
-    existing = assets(definitions)
+    existing = [*assets(definitions), *(dg.AssetKey(stream.asset_key) for stream in EVIDENCE)]
     assert checks_of_nothing(checks(definitions), existing) == set()
     astray = dg.AssetCheckKey(dg.AssetKey(["marts", "fct_unicorns"]), "horn")
     assert checks_of_nothing([astray], existing) == {astray}
