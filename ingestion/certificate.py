@@ -152,7 +152,7 @@ def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[
 def _window(result: SyncResult, warehouse: Warehouse) -> Window:
     through = warehouse.certified_through(result.stream)
     since = None
-    if through is not None:
+    if through is not None and result.stream.created:
         day = (through - max(result.stream.lookback, _OVERLAP)).astimezone(UTC).date()
         since = datetime.combine(day, time(), UTC)
     return Window(since, result.started_at, result.cursor_to)

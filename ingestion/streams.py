@@ -26,8 +26,8 @@ from datetime import timedelta
 class Stream:
     """One thing to read. `endpoint`: API path, table or file pattern; `key`: the field that identifies an object.
 
-    `created`, `amount` and `currency` name the fields that a certificate counts and adds up; an amount that is no decimal sends
-    its object to quarantine. The values of `personal` keys are dropped before the lake, at whatever depth they stand. An object
+    `created`, `amount` and `currency` name the fields that a certificate counts and adds up; a stream whose list is not filtered
+    by a field of its own has no `created` and is counted whole. An amount that is no decimal sends its object to quarantine. The values of `personal` keys are dropped before the lake, at whatever depth they stand. An object
     whose `status` is not in `final` is read again until it is; all are read again once in `sweep_every`.
     """
 
@@ -161,6 +161,7 @@ _STRIPE = (
         "Line items of invoices, all of them: an invoice embeds ten at most.",
         change_events=_INVOICE_EVENTS,
         amount="amount",
+        created=None,
     ),
     Stream(
         "stripe",
@@ -179,6 +180,7 @@ _STRIPE = (
         "Items added to an invoice by hand or pending for the next one.",
         change_events=("invoiceitem.created", "invoiceitem.deleted"),
         amount="amount",
+        created="date",
     ),
     Stream(
         "stripe",
@@ -285,6 +287,7 @@ _STRIPE = (
         "Which balance transactions a payout is made of: known only by listing per automatic payout.",
         lookback=timedelta(days=14),
         amount="amount",
+        created=None,
     ),
     Stream(
         "stripe",

@@ -103,3 +103,34 @@ def test_the_next_certificate_counts_only_what_is_new_and_the_day_before(
     write_objects(stripe, charges=[_charge(1, NOW - 40 * DAY), _charge(2, NOW - 60)], events=[])
     assert run().objects == 2
     assert run().objects == 1
+
+
+@pytest.mark.parametrize("name", ["invoice_lines", "invoice_items", "payout_transactions"])
+def test_a_stream_whose_objects_do_not_say_when_they_were_created_is_certified_again_and_again(
+    settings: Settings, stripe: Path, name: str
+) -> None:
+    then = NOW - 40 * DAY
+    line = {"id": "il_1", "object": "line_item", "amount": 5, "currency": "usd"}
+    page = {"object": "list", "data": [line], "has_more": False, "url": "/v1/invoices/in_1/lines"}
+    payout = {
+        "id": "po_1",
+        "object": "payout",
+        "created": then,
+        "automatic": True,
+        "reconciliation_status": "completed",
+    }
+    write_objects(
+        stripe,
+        events=[],
+        invoices=[{"id": "in_1", "object": "invoice", "created": then, "lines": page}],
+        invoiceitems=[{"id": "ii_1", "object": "invoiceitem", "date": then, "amount": 5, "currency": "usd"}],
+        payouts=[payout],
+        balance_transactions=[{"id": "txn_1", "object": "balance_transaction", "created": then - 3 * DAY, "amount": 5}],
+        payout_transactions=[{"payout": "po_1", "balance_transaction": "txn_1"}],
+    )
+    stream = stream_named(f"stripe.{name}")
+    with served(Stripe(stripe.parent, KEY)) as base:
+        connected = Settings(**{**vars(settings), "stripe_api_key": Secret(KEY), "stripe_api_base": base})
+        for _ in range(2):
+            result = sync(stream, connected)
+            assert certify(result, connected).is_complete

@@ -30,7 +30,7 @@ select
     case
         when certified.has_undated_difference then cast(null as timestamp)
         when certified.first_differing_day is not null then cast(certified.first_differing_day as timestamp)
-        else certified.counted_through
+        else cast(certified.counted_through as timestamp)
     end as certified_through,
 from certified
 left join rejected on certified.stream = rejected.stream
