@@ -27,8 +27,9 @@ class Stream:
     """One thing to read. `endpoint`: API path, table or file pattern; `key`: the field that identifies an object.
 
     `created`, `amount` and `currency` name the fields that a certificate counts and adds up; a stream whose list is not filtered
-    by a field of its own has no `created` and is counted whole. An amount that is no decimal sends its object to quarantine. The values of `personal` keys are dropped before the lake, at whatever depth they stand. An object
-    whose `status` is not in `final` is read again until it is; all are read again once in `sweep_every`.
+    by a field of its own has no `created` and is counted whole. An amount that is no decimal sends its object to quarantine. The
+    values of `personal` keys are dropped before the lake, at whatever depth they stand. An object whose `status` is not in `final`
+    is not settled yet.
     """
 
     source: str
@@ -46,7 +47,6 @@ class Stream:
     currency: str | None = "currency"
     personal: tuple[str, ...] = ()
     final: tuple[str, ...] = ()
-    sweep_every: timedelta = timedelta(days=1)
 
     @property
     def asset_key(self) -> tuple[str, str]:
