@@ -28,8 +28,8 @@ class Stream:
 
     `created`, `amount` and `currency` name the fields that a certificate counts and adds up; a stream whose list is not filtered
     by a field of its own has no `created` and is counted whole. An amount that is no decimal sends its object to quarantine. The
-    values of `personal` keys are dropped before the lake, at whatever depth they stand. An object whose `status` is not in `final`
-    is not settled yet.
+    values of `personal` keys are dropped before the lake, at whatever depth they stand. An object whose `status` is not in
+    `final` is not settled yet.
     """
 
     source: str
