@@ -307,6 +307,7 @@ _ORB = (
         "sweep",
         "Customers as Orb bills them.",
         created="created_at",
+        personal=_PERSONAL,
     ),
     Stream("orb", "plans", "/plans", "sweep", "Plans with their prices.", created="created_at"),
     Stream("orb", "prices", "/prices", "sweep", "Prices: model, tiers, metric, item.", created="created_at"),
@@ -319,6 +320,7 @@ _ORB = (
         "sweep",
         "Subscriptions with their price intervals.",
         created="created_at",
+        personal=_PERSONAL,
     ),
     Stream(
         "orb",
@@ -328,6 +330,7 @@ _ORB = (
         "Invoices of every status, drafts too, with their line items.",
         created="created_at",
         amount="total",
+        personal=_PERSONAL,
     ),
     Stream(
         "orb",
@@ -337,6 +340,7 @@ _ORB = (
         "Credit notes against Orb invoices.",
         created="created_at",
         amount="total",
+        personal=_PERSONAL,
     ),
     Stream(
         "orb",

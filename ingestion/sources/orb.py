@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 import pyarrow.parquet as pq
-import stamina
 
+from ingestion.api import NotAnswered, ask
 from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, decode, head
 from ingestion.settings import Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
@@ -32,6 +31,8 @@ _PAGE = 100
 _LEDGER_PAGE = 1000
 _IDS_PER_SEARCH = 500
 _AUDIT_ONE_IN = 100
+T = TypeVar("T")
+
 _INVOICE_STATUSES = ("draft", "issued", "paid", "synced", "void")
 
 
@@ -146,9 +147,9 @@ class OrbSource:
             if start >= end:
                 continue
             query = {"granularity": "day", "timeframe_start": _iso(start), "timeframe_end": _iso(end)}
-            answer = self._request(stream, "GET", stream.endpoint.format(id=subscription.id), params=query)
+            answer = self._request(stream, "GET", stream.endpoint.format(id=subscription.id), _Usage, params=query)
             rows = []
-            for metric in decode(stream, answer, _Usage).data:
+            for metric in answer.data:
                 metric_id = decode(stream, metric.billable_metric, _Metric).id
                 for day in metric.usage:
                     counted = decode(stream, day, _Counted)
@@ -208,8 +209,8 @@ class OrbSource:
                     "timeframe_start": _iso(min(instants)),
                     "timeframe_end": _iso(max(instants) + timedelta(seconds=1)),
                 }
-                answer = self._request(stream, "POST", stream.endpoint, json=body)
-                yield _page(stream, decode(stream, answer, _Found).data, "sweep")
+                found = self._request(stream, "POST", stream.endpoint, _Found, json=body)
+                yield _page(stream, found.data, "sweep")
             yield Page(cursor=batch_id)
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
@@ -234,12 +235,12 @@ class OrbSource:
         )
         match stream.reads:
             case "audit":
-                self._request(stream, "POST", path, json={"event_ids": ["probe"]})
+                self._request(stream, "POST", path, _Found, json={"event_ids": ["probe"]})
             case "volume":
                 day = {"timeframe_start": _iso(_midnight(self.now())), "limit": 1}
-                self._request(stream, "GET", path, params=day)
+                self._request(stream, "GET", path, _Page, params=day)
             case _:
-                self._request(stream, "GET", path, params={"limit": 1})
+                self._request(stream, "GET", path, _Page, params={"limit": 1})
 
     def _parents(self, stream: Stream, path: str) -> Iterator[_Parent]:
         for raws in self._list(stream, path, {"limit": _PAGE}):
@@ -249,56 +250,48 @@ class OrbSource:
     def _list(self, stream: Stream, path: str, params: Mapping[str, Any]) -> Iterator[list[msgspec.Raw]]:
         """Pages of a list, to the end (https://docs.withorb.com/api-reference/pagination)."""
         query = dict(params)
+        asked: set[str | None] = {None}
         while True:
-            page = decode(stream, self._request(stream, "GET", path, params=query), _Page)
+            page = self._request(stream, "GET", path, _Page, params=query)
             yield page.data
             if not page.pagination_metadata.has_more:
                 return
-            if page.pagination_metadata.next_cursor in (None, query.get("cursor")):
+            if page.pagination_metadata.next_cursor in asked or not page.data:
                 raise SourceError(
-                    f"{stream}: Orb said has_more of {path} without a new next_cursor; reading on would skip objects. "
-                    "Run again; nothing was lost, the cursor has not moved."
+                    f"{stream}: Orb said has_more of {path} without a new next_cursor, or after an empty page; reading on would "
+                    "skip objects. Run again; nothing was lost, the cursor has not moved."
                 )
+            asked.add(page.pagination_metadata.next_cursor)
             query["cursor"] = page.pagination_metadata.next_cursor
 
-    def _request(self, stream: Stream, method: str, path: str, **request: Any) -> bytes:
+    def _request(self, stream: Stream, method: str, path: str, kind: type[T], **request: Any) -> T:
         try:
-            return self._answer(method, path, **request)
-        except httpx.HTTPStatusError as error:
-            status, said = error.response.status_code, error.response.text[:200]
+            return ask(lambda: self._send(method, path, **request), kind)
+        except NotAnswered as error:
             remedy = {
                 401: "check ORB_API_KEY.",
                 403: "give the key read permission for this resource.",
                 404: "the key's account has no such resource, or may not see it: check ORB_API_BASE and the key's permissions.",
-            }.get(status)
+            }.get(error.status or 0)
             refusal = SourceRefused if remedy else SourceError
             raise refusal(
-                f"{stream}: Orb answered {status} to {method} {path}: {said!r}; "
+                f"{stream}: Orb answered {error.status or 'nothing'} to {method} {path}: {error}; "
                 f"{remedy or 'run again: the cursor has not moved.'}"
             ) from error
-        except httpx.HTTPError as error:
+        except msgspec.MsgspecError as error:
             raise SourceError(
-                f"{stream}: Orb did not answer {method} {path} ({error!r}); run again: the cursor has not moved."
+                f"{stream}: Orb's answer to {method} {path} is not what the API document says ({error}); run again: the cursor "
+                "has not moved. If it stays so, compare with Orb's API document."
             ) from error
 
-    @stamina.retry(on=lambda error: _backoff(error), attempts=5, timeout=120.0)
-    def _answer(self, method: str, path: str, **request: Any) -> bytes:
-        response = self.client.request(method, path, **request)
-        response.raise_for_status()
-        return response.content
-
-
-def _backoff(error: Exception) -> bool | float:
-    """Retry what may pass: lost connections, 5xx, and 429 after as long as `Retry-After` asks, a minute at most."""
-    if not isinstance(error, httpx.HTTPStatusError):
-        return isinstance(error, httpx.TransportError)
-    if error.response.status_code != 429:
-        return error.response.status_code >= 500
-    asked = error.response.headers.get("Retry-After")
-    if asked is None:
-        return True
-    seconds = float(asked) if asked.isdigit() else (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), 60.0)
+    def _send(self, method: str, path: str, **request: Any) -> bytes:
+        try:
+            response = self.client.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise NotAnswered(repr(error)) from error
+        if response.is_success:
+            return response.content
+        raise NotAnswered(repr(response.text[:200]), response.status_code, response.headers.get("Retry-After"))
 
 
 def _is_sampled(event_id: str) -> bool:

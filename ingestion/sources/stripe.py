@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
-import stamina
 import stripe
 
+from ingestion.api import NotAnswered, ask
 from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, decode, head
 from ingestion.settings import Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
@@ -37,6 +37,8 @@ _DAY = 24 * 3600
 _EVENTS_KEPT_SECONDS = 29 * _DAY
 _OVERLAP_SECONDS = 300
 
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ class _Event(msgspec.Struct):
 
 @dataclass(frozen=True)
 class StripeSource:
-    """See `Source`. `client` is the official one; it signs, times out and retries connection errors and 5xx itself."""
+    """See `Source`. `client` is the official one; it signs, versions, times out and tells errors apart; `ask` asks again."""
 
     client: stripe.StripeClient
     api_version: str = API_VERSION
@@ -93,7 +95,7 @@ class StripeSource:
                 settings.stripe_api_key.reveal(),
                 stripe_version=API_VERSION,
                 base_addresses={"api": settings.stripe_api_base},
-                max_network_retries=2,
+                max_network_retries=0,
             )
         )
 
@@ -146,7 +148,7 @@ class StripeSource:
         """The second up to which everything there is will have been read: asked for before anything else is."""
         stamps = [since] if since is not None else []
         for path in (stream.endpoint, *(["/v1/events"] if stream.change_events else [])):
-            for raw in decode(stream, self._get(stream, path, {"limit": 1, **_every(path)}), _List).data:
+            for raw in self._get(stream, path, _List, {"limit": 1, **_every(path)}).data:
                 found = head(stream, raw)
                 if isinstance(found, Head) and found.created_second is not None:
                     stamps.append(found.created_second)
@@ -251,7 +253,7 @@ class StripeSource:
                 yield msgspec.structs.replace(found.item(), object_id=row.object_id)
 
     def probe(self, stream: Stream) -> None:
-        self._get(stream, stream.endpoint, {"limit": 1})
+        self._get(stream, stream.endpoint, _List, {"limit": 1})
 
     def _changes(self, stream: Stream, since: int | None) -> _Feed | None:
         """What the feed says was changed and deleted since; None where it no longer reaches back that far."""
@@ -275,7 +277,7 @@ class StripeSource:
         """Pages of a list, newest first as Stripe sends them, to the end."""
         query: dict[str, Any] = {"limit": _PAGE, **_every(path), **params}
         while True:
-            page = decode(stream, self._get(stream, path, query), _List)
+            page = self._get(stream, path, _List, query)
             yield page.data
             ids = [found.id for raw in page.data if isinstance(found := head(stream, raw), Head)]
             if page.has_more and (not ids or ids[-1] == query.get("starting_after")):
@@ -286,45 +288,50 @@ class StripeSource:
             query |= {"starting_after": ids[-1]} if ids else {}
             # An answer cut short looks like the end: it is one only if nothing follows when asked once more.
             is_end = not page.has_more
-            if is_end and not (ids and decode(stream, self._get(stream, path, {**query, "limit": 1}), _List).data):
+            if is_end and not (ids and self._get(stream, path, _List, {**query, "limit": 1}).data):
                 return
 
     def _retrieve(self, stream: Stream, object_id: str) -> msgspec.Raw | None:
         """The object as it is now; None when it is gone (its deletion has an event of its own)."""
         try:
-            return msgspec.Raw(self._get(stream, f"{stream.endpoint}/{quote(object_id)}", {}))
+            return self._get(stream, f"{stream.endpoint}/{quote(object_id)}", msgspec.Raw, {})
         except SourceError as error:
-            cause = error.__cause__
-            if isinstance(cause, stripe.InvalidRequestError) and cause.code == "resource_missing":
+            if isinstance(error.__cause__, NotAnswered) and error.__cause__.code == "resource_missing":
                 return None
             raise
 
-    def _get(self, stream: Stream, path: str, params: Mapping[str, Any]) -> bytes:
+    def _get(self, stream: Stream, path: str, kind: type[T], params: Mapping[str, Any]) -> T:
         try:
-            return self._answer(path, params).encode()
-        except stripe.PermissionError as error:
-            raise SourceRefused(
-                f"{stream}: the Stripe key may not read {path} ({_sentence(error)}): "
-                "give the restricted key read permission for this resource."
-            ) from error
-        except stripe.AuthenticationError as error:
-            raise SourceRefused(
-                f"{stream}: Stripe refused the key ({_sentence(error)}): check STRIPE_API_KEY."
-            ) from error
-        except stripe.APIConnectionError as error:
+            return ask(lambda: self._send(path, params), kind)
+        except NotAnswered as error:
+            match error.status:
+                case 401:
+                    raise SourceRefused(f"{stream}: Stripe refused the key ({error}): check STRIPE_API_KEY.") from error
+                case 403:
+                    raise SourceRefused(
+                        f"{stream}: the Stripe key may not read {path} ({error}): "
+                        "give the restricted key read permission for this resource."
+                    ) from error
+                case None:
+                    raise SourceError(
+                        f"{stream}: Stripe can't be reached: check the network and STRIPE_API_BASE, and run again: "
+                        "the cursor has not moved."
+                    ) from error
             raise SourceError(
-                f"{stream}: Stripe can't be reached: check the network and STRIPE_API_BASE, and run again: "
-                "the cursor has not moved."
+                f"{stream}: Stripe did not answer {path}: {error} Run again: the cursor has not moved."
             ) from error
-        except stripe.StripeError as error:
+        except msgspec.MsgspecError as error:
             raise SourceError(
-                f"{stream}: Stripe did not answer {path}: {_sentence(error)} Run again: the cursor has not moved."
+                f"{stream}: Stripe's answer to {path} is not what the API document says ({error}). Run again; if it stays so, "
+                f"compare with the document of API version {self.api_version}."
             ) from error
 
-    @stamina.retry(on=stripe.RateLimitError, attempts=8, timeout=120.0)
-    def _answer(self, path: str, params: Mapping[str, Any]) -> str:
-        # The client retries a 429 only when Stripe says `stripe-should-retry`; without this a busy account fails the run.
-        return str(self.client.raw_request("get", path, **params).body)
+    def _send(self, path: str, params: Mapping[str, Any]) -> bytes:
+        try:
+            return str(self.client.raw_request("get", path, **params).body).encode()
+        except stripe.StripeError as error:
+            said = {name.lower(): value for name, value in (error.headers or {}).items()}
+            raise NotAnswered(_sentence(error), error.http_status, said.get("retry-after"), error.code) from error
 
 
 def _created(since: int | None) -> dict[str, Any]:
@@ -341,4 +348,4 @@ def _instant(unix_seconds: int | None) -> datetime | None:
 
 
 def _sentence(error: stripe.StripeError) -> str:
-    return " ".join((error.user_message or str(error) or type(error).__name__).split()).rstrip(".") + "."
+    return " ".join((error.user_message or str(error) or type(error).__name__).split())[:200].rstrip(".") + "."

@@ -6,13 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
 from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
-from ingestion.sources.orb import _backoff, _is_sampled
+from ingestion.sources.orb import _is_sampled
 from ingestion.streams import stream_named
 from ingestion.sync import SyncResult, sync
 from sandbox.servers.http import Reply, Request
@@ -191,37 +190,6 @@ def test_the_sampled_events_are_looked_up_by_id_however_old_they_are(
     assert {row[0] for row in landed(settings, "raw_orb.events")} == set(sampled)
 
 
-@pytest.mark.parametrize(
-    ("status", "headers", "waits"),
-    [
-        (429, {}, True),
-        (429, {"Retry-After": "7"}, 7.0),
-        (429, {"Retry-After": "86400"}, 60.0),
-        (429, {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}, 0.0),
-        (503, {}, True),
-        (400, {}, False),
-        (401, {}, False),
-    ],
-)
-def test_what_may_pass_is_tried_again_after_as_long_as_orb_asks(
-    status: int, headers: dict[str, str], waits: bool | float
-) -> None:
-    response = httpx.Response(status, headers=headers, request=httpx.Request("GET", "http://orb"))
-    assert _backoff(httpx.HTTPStatusError("", request=response.request, response=response)) == waits
-
-
-def test_a_lost_connection_is_tried_again() -> None:
-    assert _backoff(httpx.ReadTimeout("")) is True
-
-
-def test_a_read_goes_on_after_an_answer_that_failed_once(orb: Path, settings: Settings) -> None:
-    write_objects(orb, items=[{"id": "item_1", "created_at": NOW.isoformat()}])
-    answers = iter([Reply(503, b"down"), Reply(429, b"{}", {"Retry-After": "0"})])
-    orb_api = Orb(orb.parent, KEY, NOW)
-    with served(lambda request: next(answers, None) or orb_api(request)) as base:
-        assert sync(stream_named("orb.items"), _from(settings, base)).rows == 1
-
-
 def test_a_refused_key_is_one_sentence_with_the_variable_and_without_the_key(orb: Path, settings: Settings) -> None:
     write_objects(orb, items=[])
     with served(Orb(orb.parent, KEY, NOW)) as base, pytest.raises(SourceError, match=r"check ORB_API_KEY\.") as raised:
@@ -236,3 +204,22 @@ def test_a_list_that_never_ends_is_refused(settings: Settings) -> None:
     with served(repeats) as base, pytest.raises(SourceError, match="without a new next_cursor"):
         sync(stream_named("orb.items"), _from(settings, base))
     assert landed(settings, "raw_orb.items") == []
+
+
+@pytest.mark.parametrize("second", [b'{"data": [{"id": "b"}]', b'{"data": []'], ids=["A, B, A", "an empty page"])
+def test_a_list_that_leads_nowhere_is_refused(settings: Settings, second: bytes) -> None:
+    def leads_nowhere(request: Request) -> Reply:
+        data, cursor = (second, b"a") if ("cursor", "b") in request.query else (b'{"data": [{"id": "a"}]', b"b")
+        return Reply(200, data + b', "pagination_metadata": {"has_more": true, "next_cursor": "%s"}}' % cursor)
+
+    with served(leads_nowhere) as base, pytest.raises(SourceError, match="without a new next_cursor"):
+        sync(stream_named("orb.items"), _from(settings, base))
+
+
+def test_street_addresses_do_not_reach_the_lake(run: Sync, orb: Path, settings: Settings) -> None:
+    address = {"line1": "1 Secret Street", "line2": None, "postal_code": "SE1", "country": "GB"}
+    write_objects(orb, customers=[{**CUSTOMERS[0], "billing_address": address}])
+    run("customers")
+    ((payload,),) = landed(settings, "raw_orb.customers", "payload")
+    assert "Secret" not in str(payload)
+    assert '"country":"GB"' in str(payload)

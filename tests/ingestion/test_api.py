@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+import stamina
+
+from ingestion.api import NotAnswered, _backoff, ask
+from ingestion.payload import SourceError
+from ingestion.settings import Secret, Settings
+from ingestion.streams import Stream, stream_named
+from ingestion.sync import sync
+from sandbox.servers.http import Reply, Request
+from sandbox.servers.orb import Orb
+from sandbox.servers.stripe import Stripe
+from tests.ingestion.conftest import landed, served, write_objects
+
+CHARGES, ITEMS = stream_named("stripe.charges"), stream_named("orb.items")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def at_once() -> Iterator[None]:
+    """As many attempts as ever, without the waits between them."""
+    with stamina.set_testing(True, attempts=6):
+        yield
+
+
+@pytest.fixture
+def apis(tmp_path: Path) -> dict[Stream, Callable[[Request], Reply]]:
+    """Both APIs, with 250 objects each."""
+    dataset = tmp_path / "dataset"
+    charges: list[dict[str, object]] = [
+        {"id": f"ch_{n:03}", "object": "charge", "created": int(time.time()) - n, "amount": n, "currency": "usd"}
+        for n in range(250)
+    ]
+    write_objects(dataset / "stripe", charges=charges, events=[])
+    write_objects(dataset / "orb", items=[{"id": f"item_{n:03}", "created_at": NOW.isoformat()} for n in range(250)])
+    return {CHARGES: Stripe(dataset, "key"), ITEMS: Orb(dataset, "key", NOW)}
+
+
+def _connected(settings: Settings, base: str) -> Settings:
+    return Settings(
+        **{
+            **vars(settings),
+            "stripe_api_key": Secret("key"),
+            "stripe_api_base": base,
+            "orb_api_key": Secret("key"),
+            "orb_api_base": f"{base}/v1",
+        }
+    )
+
+
+def _soon() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+
+
+WEATHER: dict[str, Callable[[Reply], Reply]] = {
+    "429 with seconds": lambda true: Reply(429, b"{}", {"Retry-After": "1"}),
+    "429 with a date": lambda true: Reply(429, b"{}", {"Retry-After": _soon()}),
+    "429 with neither": lambda true: Reply(429, b"{}", {"Retry-After": "soon"}),
+    "500": lambda true: Reply(500, b"{}"),
+    "502 in HTML": lambda true: Reply(502, b"<html>Bad gateway</html>", {"content-type": "text/html"}),
+    "503": lambda true: Reply(503, b""),
+    "HTML": lambda true: Reply(200, b"<html>Please sign in</html>", {"content-type": "text/html"}),
+    "no JSON": lambda true: Reply(200, true.body[:-7]),
+    "another shape": lambda true: Reply(200, b'{"data": {}}'),
+    "cut short": lambda true: Reply(200, true.body[: len(true.body) // 2], {"content-length": str(len(true.body))}),
+}
+
+
+@pytest.mark.parametrize("stream", [CHARGES, ITEMS], ids=str)
+@pytest.mark.parametrize("weather", WEATHER)
+def test_every_object_lands_once_in_any_weather(
+    apis: dict[Stream, Callable[[Request], Reply]], settings: Settings, stream: Stream, weather: str
+) -> None:
+    requests: list[str] = []
+
+    def every_second_request_fails(request: Request) -> Reply:
+        requests.append(request.path)
+        true = apis[stream](request)
+        return WEATHER[weather](true) if len(requests) % 2 else true
+
+    with served(every_second_request_fails) as base:
+        assert sync(stream, _connected(settings, base)).rows == 250
+    found = [row[0] for row in landed(settings, ".".join(stream.asset_key))]
+    assert len(found) == len(set(found)) == 250
+
+
+@pytest.mark.parametrize("stream", [CHARGES, ITEMS], ids=str)
+@pytest.mark.parametrize("weather", WEATHER)
+def test_an_api_that_never_answers_is_given_up_with_a_sentence_after_six_attempts(
+    settings: Settings, stream: Stream, weather: str
+) -> None:
+    requests: list[str] = []
+
+    def fails(request: Request) -> Reply:
+        requests.append(request.path)
+        return WEATHER[weather](Reply(200, b'{"data": [], "has_more": false}'))
+
+    with served(fails) as base, pytest.raises(SourceError) as raised:
+        sync(stream, _connected(settings, base))
+    assert re.match(rf"{stream}: (Stripe|Orb).*[Rr]un again", str(raised.value))
+    assert len(requests) == 6
+
+
+@pytest.mark.parametrize("stream", [CHARGES, ITEMS], ids=str)
+def test_a_key_that_expires_halfway_is_not_asked_again_with_and_the_cursor_does_not_move(
+    apis: dict[Stream, Callable[[Request], Reply]], settings: Settings, stream: Stream
+) -> None:
+    requests: list[str] = []
+
+    def expires(request: Request) -> Reply:
+        requests.append(request.path)
+        return apis[stream](request) if len(requests) < 3 else Reply(401, b'{"error": {"message": "Expired API key"}}')
+
+    with served(expires) as base, pytest.raises(SourceError, match=r"check (STRIPE|ORB)_API_KEY.*the beginning"):
+        sync(stream, _connected(settings, base))
+    assert len(requests) == 3
+    with served(apis[stream]) as base:
+        assert sync(stream, _connected(settings, base)).rows == 250
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "waits"),
+    [
+        (None, None, True),
+        (429, None, True),
+        (429, "7", 7.0),
+        (429, "86400", 60.0),
+        (429, "Thu, 01 Jan 2026 00:00:00 GMT", 0.0),
+        (429, "in a while", True),
+        (503, "2", 2.0),
+        (503, None, True),
+        (400, None, False),
+        (401, "1", False),
+    ],
+)
+def test_what_may_pass_is_asked_again_after_as_long_as_the_api_says(
+    status: int | None, retry_after: str | None, waits: bool | float
+) -> None:
+    assert _backoff(NotAnswered("", status, retry_after)) == waits
+
+
+def test_a_mistake_of_ours_is_not_asked_again() -> None:
+    def mistaken() -> bytes:
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        ask(mistaken, dict)
