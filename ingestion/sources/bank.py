@@ -1,8 +1,10 @@
 """The bank's statements: CSV files in one directory, read with the standard library's csv (RFC 4180).
 
 Columns: line_id, account_id, booked_on, value_on, amount, currency, description, reference, balance. Dates are ISO 8601,
-amounts decimal text; every value lands as the text that the bank wrote. A file of which one line can't be understood is no
-statement: it goes to quarantine whole, because what is left of it would not add up, and the other files are read.
+amounts decimal text; every value lands as the text that the bank wrote. Lines stand oldest first, and `balance` is the
+account's after the line: from the first line to the last it has to follow from the amounts, or a line is missing or was
+changed. A file of which one line can't be understood is no statement: it goes to quarantine whole, because what is left of it
+would not add up, and the other files are read.
 """
 
 from __future__ import annotations
@@ -100,16 +102,25 @@ def _lines(stream: Stream, path: Path) -> Iterator[Row]:
         reader = csv.DictReader(file, strict=True)
         if tuple(reader.fieldnames or ()) != _COLUMNS:
             raise ValueError(f"its columns are {reader.fieldnames}, not {', '.join(_COLUMNS)}")
+        balances: dict[str, Decimal] = {}
         for line in reader:
             if None in line or None in line.values():
                 raise ValueError(f"line {reader.line_num} has more or fewer values than columns")
             for name in ("amount", "balance"):
                 if not _DECIMAL.fullmatch(line[name]):
                     raise ValueError(f"{name} of line {reader.line_num} is not a decimal: {line[name][:40]!r}")
+            account, amount, balance = line["account_id"], Decimal(line["amount"]), Decimal(line["balance"])
+            before = balances.get(account, balance - amount)
+            if before + amount != balance:
+                raise ValueError(
+                    f"a balance of {before} and the amount of line {reader.line_num}, {amount}, make {before + amount}, not "
+                    f"{balance}: a line is missing or was changed"
+                )
+            balances[account] = balance
             yield Row(
-                f"{line['account_id']}/{line[stream.key]}",
+                f"{account}/{line[stream.key]}",
                 msgspec.json.encode(line),
                 "sweep",
-                parent_id=line["account_id"],
+                parent_id=account,
                 source_at=datetime.fromisoformat(line["booked_on"]).replace(tzinfo=UTC),
             )

@@ -43,6 +43,10 @@ def _write(settings: Settings, content: bytes, name: str = "aaa.csv") -> None:
         (f'{HEADER}\n1,acc,2026-11-02,2026-11-02,1,USD,"never closed,po_1,1\n'.encode(), "end of data"),
         (f"{HEADER}\n{FIRST}\n".encode("utf-16"), "utf-8"),
         (b"", "its columns are None"),
+        (
+            "\n".join((HEADER, FIRST, SECOND.replace("-0.10", "-0.11"))).encode(),
+            "make 99.99, not 100.00: a line is missing",
+        ),
     ],
 )
 def test_a_file_that_is_no_statement_goes_to_quarantine_whole_and_the_others_land(
