@@ -77,6 +77,21 @@ def test_a_changed_object_lands_as_a_new_version_and_the_old_one_stays(
     assert _landed(bank) == [("usd/1", "10.00"), ("usd/1", "11.00"), ("usd/2", "10.00")]
 
 
+def test_an_object_that_goes_back_to_an_earlier_version_lands_once_more(
+    bank: Settings, clock: Callable[[], datetime]
+) -> None:
+    assert bank.bank_statements is not None
+    for amount in ("10.00", "11.00", "10.00"):
+        _statement(bank.bank_statements, "1", amount=amount)
+        assert sync(LINES, bank, clock).rows >= 1
+    assert sync(LINES, bank, clock).rows == 0
+    with duckdb.connect(str(bank.warehouse), read_only=True) as connection:
+        versions = connection.execute(
+            "select payload ->> 'amount' from raw_bank.statement_lines where object_id = 'usd/1' order by read_at"
+        ).fetchall()
+    assert versions == [("10.00",), ("11.00",), ("10.00",)]
+
+
 def test_a_crash_between_lake_and_load_is_mended_by_the_next_run_with_nothing_twice(
     bank: Settings, clock: Callable[[], datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
