@@ -83,8 +83,8 @@ class Lake:
         started_at: datetime,
         finished_at: datetime,
     ) -> Batch:
-        """Write one batch and return it. Its id follows from stream, cursors, content and moment: an object that goes back to what
-        it was before lands in a batch with the content, but not the id, of the one it landed in then."""
+        """Write one batch and return it. Its id follows from stream, cursors, content and moment: an object that goes back to
+        what it was lands in a batch with the content, but not the id, of the one that it landed in before."""
         content_hash = _content_hash(table)
         identity = json.dumps([str(stream), cursor_from, cursor_to, content_hash, finished_at.isoformat()])
         manifest = Manifest(

@@ -28,6 +28,18 @@ class Comparison:
     def is_equal(self) -> bool:
         return not (self.missing or self.twice or self.invented or self.stray)
 
+    @property
+    def sentences(self) -> Iterator[str]:
+        """What is not equal, one object a sentence."""
+        for name in self.missing:
+            yield f"{name} is not in raw as it is at the source."
+        for name in self.twice:
+            yield f"{name} is in raw more often than the source changed."
+        for name in self.invented:
+            yield f"{name} is in raw as it never was at the source."
+        for where in self.stray:
+            yield f"{where}."
+
 
 def compare(company: Company, settings: Settings, streams: Sequence[Stream] = STREAMS) -> Comparison:
     """Every version of every object in raw against every version that the source had, in order."""
