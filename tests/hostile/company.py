@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 import psycopg
 
+from ingestion.settings import Settings, read_settings
 from ingestion.streams import STREAMS, Stream, stream_named
 from sandbox.dataset import read_objects, read_statements
 from sandbox.generate import generate
@@ -103,6 +104,10 @@ class Company:
         self._late = psycopg.connect(database)
         self._open("stripe", "orb")
         self._remember(stream.source for stream in STREAMS)
+
+    def settings(self, home: Path) -> Settings:
+        """Settings that read this company into a home."""
+        return read_settings({**self.environment, "TIEOUT_HOME": str(home)})
 
     def change(self, stream: Stream) -> None:
         """Something is created, edited, edited back or deleted that a read of this stream has to find."""

@@ -61,7 +61,7 @@ def compare(company: Company, settings: Settings, streams: Sequence[Stream] = ST
                 surplus = _surplus(here, there)
                 twice.extend(name for version in surplus if version in there)
                 invented.extend(name for version in surplus if version not in there)
-        stray = tuple(_stray(settings, connection))
+        stray = tuple(_stray(settings, connection, (*streams, *EVIDENCE)))
     return Comparison(tuple(missing), tuple(twice), tuple(invented), stray)
 
 
@@ -93,10 +93,10 @@ def _surplus(here: Sequence[str | None], there: Sequence[str | None]) -> list[st
     return surplus
 
 
-def _stray(settings: Settings, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def _stray(settings: Settings, connection: duckdb.DuckDBPyConnection, streams: Sequence[Stream]) -> Iterator[str]:
     """Files of the lake that were not loaded exactly once, and raw tables that do not hold what the ledger says."""
     lake = Lake(settings.lake)
-    for stream in (*STREAMS, *EVIDENCE):
+    for stream in streams:
         loaded = connection.execute(
             "select lake_path, row_count from ingestion.batches where source = ? and stream = ?",
             [stream.source, stream.name],

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingestion.settings import read_settings
 from ingestion.streams import CERTIFICATES, STREAMS, Stream
 from ingestion.sync import rebuild
 from tests.hostile.company import Company, hostile_company
@@ -49,7 +48,7 @@ class Outcome:
 
 def crash(company: Company, home: Path, kills: int, seed: int) -> Outcome:
     """`kills` deaths of the real process, then one run to the end. Raises TimeoutError when it can't be hit."""
-    chance, settings = random.Random(seed), read_settings({**company.environment, "TIEOUT_HOME": str(home)})
+    chance, settings = random.Random(seed), company.settings(home)
     done: Counter[str] = Counter()
     # Every stream in its turn, in an order of its own each time round, and every phase as often as the others.
     targets = _rounds(chance, [(stream, phase) for stream in (*STREAMS, CERTIFICATES) for phase in _PHASES])
