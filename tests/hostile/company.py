@@ -35,8 +35,8 @@ from tests.ingestion.conftest import served
 
 Object = dict[str, Any]
 
-STRIPE_API_KEY = "sk_live_hostile-company"
-ORB_API_KEY = "orb-hostile-company"
+STRIPE_API_KEY = "sk_live_hostile/company+stripe="
+ORB_API_KEY = "orb/hostile+company="
 
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 _FEWEST = 5
