@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
+from stamina.instrumentation import set_on_retry_hooks
 
 from ingestion.lake import Batch, Lake, LakeError
 from ingestion.payload import ENVELOPE, SCHEMAS, Page, Rejected, Row, SourceError, SourceRefused, envelope
@@ -140,8 +140,8 @@ def recover(stream: Stream, lake: Lake, warehouse: Warehouse, now: Callable[[], 
 
 def connect(stream: Stream, settings: Settings, landed: Landed, now: Callable[[], datetime]) -> Source:
     """The source that a stream is read from."""
-    # stamina would print every retry, with the request in it, to standard output where structlog is installed
-    set_on_retry_hooks([LoggingOnRetryHook])
+    # stamina would print of every retry a word that names no stream, and the request where structlog is installed.
+    set_on_retry_hooks([])
     match stream.source:
         case "stripe":
             return StripeSource.connect(settings, landed, now)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from ingestion.streams import CERTIFICATES, STREAMS, Stream
 from ingestion.sync import rebuild
 from tests.hostile.company import Company, hostile_company
 from tests.hostile.comparison import Comparison, compare
+from tests.hostile.run import kill, started
 
 _PHASES = {"lake": "with a file half written", "load": "after it was in place", "any": "elsewhere"}
 
@@ -62,7 +61,7 @@ def crash(company: Company, home: Path, kills: int, seed: int) -> Outcome:
         if struck := _strike(company, home, stream, phase, chance):
             done[struck] += 1
     company.settle()
-    with started(company, home) as process:
+    with started(company.environment, home) as process:
         _, errors = process.communicate(timeout=_PATIENCE)
     loaded = compare(company, settings)
     again = replace(settings, warehouse=home / "rebuilt.duckdb")
@@ -82,7 +81,7 @@ def _strike(company: Company, home: Path, stream: Stream, phase: str, chance: ra
     def written() -> set[str]:
         return _names(folder) - before
 
-    with started(company, home, *read.after, str(read), *map(str, others)) as process:
+    with started(company.environment, home, *read.after, str(read), *map(str, others)) as process:
         match phase:
             case "lake":
                 _wait(process, _PATIENCE, lambda: bool(written()))
@@ -92,25 +91,7 @@ def _strike(company: Company, home: Path, stream: Stream, phase: str, chance: ra
                 _wait(process, chance.uniform(0, 0.03))
             case _:
                 _wait(process, chance.uniform(0.3, _LONGEST_RUN))
-        return _told_by(written()) if _kill(process) else None
-
-
-@contextmanager
-def started(company: Company, home: Path, *names: str) -> Iterator[subprocess.Popen[str]]:
-    """The real sync of these streams, of all where none is named. It is dead when the context ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ingestion", *names],
-        env={**os.environ, **company.environment, "TIEOUT_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            _kill(process)
+        return _told_by(written()) if kill(process) else None
 
 
 def _told_by(written: set[str]) -> str:
@@ -131,14 +112,6 @@ def _names(folder: Path) -> set[str]:
         return set(os.listdir(folder))
     except FileNotFoundError:
         return set()
-
-
-def _kill(process: subprocess.Popen[str]) -> bool:
-    """Whether the process was alive to be killed."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return process.returncode == -signal.SIGKILL
 
 
 def _rounds(chance: random.Random, targets: list[tuple[Stream, str]]) -> Iterator[tuple[Stream, str]]:

@@ -10,7 +10,8 @@ import psycopg
 from ingestion.streams import stream_named
 from tests.hostile.company import Company
 from tests.hostile.comparison import Comparison, compare
-from tests.hostile.crash import Outcome, crash, started
+from tests.hostile.crash import Outcome, crash
+from tests.hostile.run import started
 
 _DIES_AFTER_LOADING = """
 import os, signal
@@ -38,7 +39,7 @@ def test_a_load_whose_answer_was_lost_is_not_loaded_again(company: Company, tmp_
     environment = {**company.environment, "TIEOUT_HOME": str(tmp_path)}
     died = subprocess.run([sys.executable, "-c", _DIES_AFTER_LOADING], env=environment, check=False)
     assert died.returncode == -signal.SIGKILL
-    with started(company, tmp_path, "stripe.products") as again:
+    with started(company.environment, tmp_path, "stripe.products") as again:
         said, _ = again.communicate()
     assert "0 new" in said
     assert compare(company, company.settings(tmp_path), [stream_named("stripe.products")]) == Comparison()
@@ -47,10 +48,10 @@ def test_a_load_whose_answer_was_lost_is_not_loaded_again(company: Company, tmp_
 def test_of_two_runs_at_a_time_the_second_is_refused_with_a_sentence(company: Company, tmp_path: Path) -> None:
     with psycopg.connect(company.database) as locked, psycopg.connect(company.database, autocommit=True) as watching:
         locked.execute("lock table contracts in access exclusive mode")
-        with started(company, tmp_path, "app.contracts") as first:
+        with started(company.environment, tmp_path, "app.contracts") as first:
             while not watching.execute("select 1 from pg_locks where not granted").fetchone():
                 assert first.poll() is None
-            with started(company, tmp_path, "app.price_book") as second:
+            with started(company.environment, tmp_path, "app.price_book") as second:
                 _, refusal = second.communicate()
             locked.rollback()
             first.communicate()
