@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import re
+import select
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from psycopg import sql
+from psycopg import pq, sql
 
 from ingestion.payload import Item, Page, Rejected, Row, SourceError, SourceRefused, head
 from ingestion.settings import Secret, Settings
@@ -311,9 +312,9 @@ def _copied(
         return _table(schema, connection, sql.SQL("{} {}").format(names, rows)), []
     except pa.ArrowInvalid:
         inexact = _inexact(columns)
-    with _copying(connection, sql.SQL("{}, {} {} and {} is not null").format(inexact, names, rows, inexact)) as copied:
-        lines = (bytes(line).removesuffix(b"\n").split(b",", 1) for line in copied)
-        rejected = [Rejected(original, _why(columns[int(place)])) for place, original in lines]
+    statement = sql.SQL("{}, {} {} and {} is not null").format(inexact, names, rows, inexact)
+    lines = (bytes(line).removesuffix(b"\n").split(b",", 1) for line in _csv(connection, statement))
+    rejected = [Rejected(original, _why(columns[int(place)])) for place, original in lines]
     try:
         return _table(schema, connection, sql.SQL("{} {} and {} is null").format(names, rows, inexact)), rejected
     except pa.ArrowInvalid as error:
@@ -323,19 +324,30 @@ def _copied(
         ) from error
 
 
-@contextmanager
-def _copying(connection: psycopg.Connection, select: sql.Composed) -> Iterator[psycopg.Copy]:
-    """The CSV of a statement, a row a block."""
-    statement = sql.SQL("copy (select {}) to stdout with (format csv)").format(select)
-    with connection.cursor() as work, work.copy(statement) as copied:
-        yield copied
+def _csv(connection: psycopg.Connection, select_list: sql.Composed) -> Iterator[bytes | memoryview]:
+    """The CSV of a statement, a row a block. `Cursor.copy` does the same at three times the processor time of a row."""
+    pgconn = connection.pgconn
+    statement = sql.SQL("copy (select {}) to stdout with (format csv)").format(select_list)
+    result: pq.abc.PGresult | None = pgconn.exec_(statement.as_bytes(connection))
+    arrival = select.poll()
+    arrival.register(pgconn.socket, select.POLLIN)
+    while result is not None:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+        if result.status == pq.ExecStatus.COPY_OUT:
+            while (found := pgconn.get_copy_data(1))[0] >= 0:
+                if found[0]:
+                    yield found[1]
+                else:
+                    arrival.poll()
+                    pgconn.consume_input()
+        result = pgconn.get_result()
 
 
-def _table(schema: pa.Schema, connection: psycopg.Connection, select: sql.Composed) -> pa.Table:
+def _table(schema: pa.Schema, connection: psycopg.Connection, statement: sql.Composed) -> pa.Table:
     """Typed rows of a statement. Raises ArrowInvalid for a value that its type can't hold exactly: nothing is rounded."""
     text = io.BytesIO()
-    with _copying(connection, select) as copied:
-        text.writelines(copied)
+    text.writelines(_csv(connection, statement))
     if not text.tell():
         return schema.empty_table()
     return pacsv.read_csv(
