@@ -8,22 +8,28 @@ A run reads block range by block range, and each batch says in its cursor how fa
 window, `<system identifier>:<xid>:<horizon>:<file>:<block>` in the middle of one. A crash there goes on at that block with the
 same horizon: what has landed does not land twice. Another cluster behind the same address (a restore, a failover to a copy), or a
 table that was rewritten in the middle of a window, is read whole, and rows that have landed as they are now are left out.
+
+A number that is not finite or a date outside the years 1 to 9999 can't be kept exactly: its row goes to quarantine as PostgreSQL
+wrote it, the others of the range land.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import re
+import select
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from psycopg import sql
+from psycopg import pq, sql
 
 from ingestion.payload import Item, Page, Rejected, Row, SourceError, SourceRefused, head
 from ingestion.settings import Secret, Settings
@@ -31,9 +37,8 @@ from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream
 
 # A scan that joins another one in the middle of the table would cut other batches when a read is repeated.
-_OPTIONS = "-c TimeZone=UTC -c synchronize_seqscans=off"
+_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c synchronize_seqscans=off"
 _ROWS_A_PAGE = 1_000
-_ROWS_A_BATCH = 250_000
 
 _COLUMNS = """
 select attname, format_type(atttypid, atttypmod)
@@ -44,7 +49,8 @@ order by attnum
 
 # How many transactions before the next one a row was written: a row's xmin has 32 bits and wraps.
 _AGE = "(age(xmin)::bigint & 4294967295)"
-_BLOCKS_A_BATCH = 8192
+# Two batches are in memory at a time: one being read, one being written.
+_BLOCKS_A_BATCH = 4096
 
 _SNAPSHOT = """
 select
@@ -128,19 +134,31 @@ class PostgresSource:
             raise SourceRefused(
                 f"{stream}: {_first_line(error)}: grant select on table {stream.endpoint} to the reading role."
             ) from error
+        except psycopg.errors.CharacterNotInRepertoire as error:
+            raise SourceRefused(
+                f"{stream}: {_first_line(error)}: correct the row; table {stream.endpoint} holds bytes that are no text."
+            ) from error
         except psycopg.errors.UndefinedTable as error:
             raise SourceRefused(
                 f"{stream}: {_first_line(error)}: create it, or correct the stream in ingestion/streams.py."
             ) from error
 
     def _snapshot(self, stream: Stream, connection: psycopg.Connection) -> Iterator[Page]:
-        statement = sql.SQL("select {key}::text, row_to_json(t)::text from {table} as t order by {key}").format(
-            key=sql.Identifier(stream.key), table=_table(stream)
-        )
+        columns = _columns(stream, connection)
+        statement = sql.SQL(
+            "select {key}::text, row_to_json(t)::text, {inexact} from {table} as t order by {key}"
+        ).format(key=sql.Identifier(stream.key), inexact=_inexact(columns), table=_named(stream))
         with connection.cursor(name="snapshot") as rows:
             rows.execute(statement)
             while page := rows.fetchmany(_ROWS_A_PAGE):
-                yield Page([Row(key, payload.encode(), "sweep") for key, payload in page])
+                yield Page(
+                    [Row(key, payload.encode(), "sweep") for key, payload, inexact in page if inexact is None],
+                    rejected=[
+                        Rejected(payload.encode(), _why(columns[inexact]))
+                        for _, payload, inexact in page
+                        if inexact is not None
+                    ],
+                )
         yield Page(is_complete_listing=True)
 
     def _horizon(self, stream: Stream, connection: psycopg.Connection, cursor: str | None) -> Iterator[Page]:
@@ -154,34 +172,35 @@ class PostgresSource:
             place = _Place(cluster, 0)
         windows = [(place, place.horizon)] if place.horizon else []
         windows.append((_Place(cluster, place.horizon or place.since), horizon))
-        schema = self._schema(stream, connection)
+        columns = _columns(stream, connection)
+        schema = _schema(stream, columns)
+        may_have_landed = not is_known and bool(self.landed.batch_paths_since(stream, None))
         yield Page(table=schema.empty_table())
-        for start, end in windows:
-            has_rows = start.file is not None
-            for leaf, file, blocks in leaves:
-                if start.file is not None and file < start.file:
-                    continue
-                for block in range(start.block if file == start.file else 0, blocks, _BLOCKS_A_BATCH):
-                    statement = sql.SQL(
-                        "copy (select {columns} from {leaf} where ctid >= {first} and ctid < {last} {written}) "
-                        "to stdout with (format csv)"
-                    ).format(
-                        columns=sql.SQL(", ").join(map(sql.Identifier, schema.names)),
-                        leaf=sql.SQL(leaf),
-                        first=sql.Literal(f"({block},0)"),
-                        last=sql.Literal(f"({block + _BLOCKS_A_BATCH},0)"),
-                        written=_written(start.since, end, next_xid, base),
-                    )
-                    with connection.cursor() as work, work.copy(statement) as copied:
-                        tables = list(_tables(stream, schema, _CopyBytes(copied)))
-                    if tables:
-                        table = pa.concat_tables(tables)
-                        has_rows = True
-                        yield Page(
-                            table=table if is_known or cursor is None else self.landed.unlanded(stream, table),
-                            cursor=f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}",
+
+        def pages() -> Generator[Page]:
+            for start, end in windows:
+                has_rows = start.file is not None
+                written = _written(start.since, end, next_xid, base)
+                for leaf, file, blocks in leaves:
+                    if start.file is not None and file < start.file:
+                        continue
+                    for block in range(start.block if file == start.file else 0, blocks, _BLOCKS_A_BATCH):
+                        rows = sql.SQL("from {leaf} where ctid >= {first} and ctid < {last} {written}").format(
+                            leaf=sql.SQL(leaf),
+                            first=sql.Literal(f"({block},0)"),
+                            last=sql.Literal(f"({block + _BLOCKS_A_BATCH},0)"),
+                            written=written,
                         )
-            yield Page(table=schema.empty_table(), cursor=f"{cluster}:{end}", is_checkpoint=has_rows)
+                        table, rejected = _copied(stream, connection, columns, schema, rows)
+                        if table.num_rows or rejected:
+                            has_rows = True
+                            place = f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}"
+                            yield Page(table=table, rejected=rejected, cursor=place)
+                yield Page(table=schema.empty_table(), cursor=f"{cluster}:{end}", is_checkpoint=has_rows)
+
+        for page in _ahead(pages()):
+            assert page.table is not None
+            yield replace(page, table=self.landed.unlanded(stream, page.table)) if may_have_landed else page
 
     def _leaves(self, stream: Stream, connection: psycopg.Connection) -> list[tuple[str, int, int]]:
         """(name, file, blocks) of each table that holds rows. Refuses what has no place to go on from."""
@@ -199,7 +218,7 @@ class PostgresSource:
         if not stream.is_typed:
             return tallied(stream, self.roster(stream, window))
         with self._connected(stream) as connection:
-            schema = self._schema(stream, connection)
+            schema = _schema(stream, _columns(stream, connection))
             sums = [
                 field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)
             ]
@@ -230,7 +249,9 @@ class PostgresSource:
                     yield Item(key, at)
                 return
             rows = connection.execute(
-                sql.SQL("select row_to_json(t)::text from {table} as t").format(table=_table(stream))
+                sql.SQL("select row_to_json(t)::text from {table} as t where {inexact} is null").format(
+                    table=_named(stream), inexact=_inexact(_columns(stream, connection))
+                )
             )
             for (payload,) in rows:
                 found = head(stream, payload.encode())
@@ -239,92 +260,110 @@ class PostgresSource:
 
     def probe(self, stream: Stream) -> None:
         with self._connected(stream) as connection:
-            connection.execute(sql.SQL("select 1 from {} limit 1").format(_table(stream)))
+            connection.execute(sql.SQL("select 1 from {} limit 1").format(_named(stream)))
             if stream.is_typed:
                 self._leaves(stream, connection)
-                self._schema(stream, connection)
+                _schema(stream, _columns(stream, connection))
 
     def _counted(
         self, stream: Stream, window: Window, connection: psycopg.Connection, select: sql.Composed, tail: str
     ) -> list[tuple[Any, ...]]:
-        """Rows of the transactions that the cursor has passed, created in the window."""
+        """Rows that can be landed, of the transactions that the cursor has passed, created in the window."""
         found = connection.execute(_SNAPSHOT).fetchone()
         assert found is not None
         cluster, horizon, next_xid, base = found
         place = _Place.of(window.cursor)
         until = min(place.since, horizon) if place.cluster == cluster else horizon
         statement = sql.SQL(
-            "{select} from {table} where {created} < {until} and {created} >= {since} {written} {tail}"
+            "{select} from {table} where {created} < {until} and {created} >= {since} {written} "
+            "and {inexact} is null {tail}"
         ).format(
             select=select,
-            table=_table(stream),
+            table=_named(stream),
             created=_created(stream),
             until=sql.Literal(window.until),
             since=sql.Literal(window.since or datetime.min.replace(tzinfo=UTC)),
             written=_written(0, until, next_xid, base),
+            inexact=_inexact(_columns(stream, connection)),
             tail=sql.SQL(tail),
         )
         return connection.execute(statement).fetchall()
 
-    def _schema(self, stream: Stream, connection: psycopg.Connection) -> pa.Schema:
-        columns = connection.execute(_COLUMNS, [stream.endpoint]).fetchall()
-        return pa.schema([(name, _arrow_type(stream, name, kind)) for name, kind in columns])
+
+def _ahead(pages: Generator[Page]) -> Iterator[Page]:
+    """The same pages, each read in a thread of its own while the one before it is being landed."""
+    with closing(pages), ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, pages, None)
+        while page := coming.result():
+            coming = reader.submit(next, pages, None)
+            yield page
 
 
-class _CopyBytes(io.RawIOBase):
-    """The bytes of a running `COPY` as a file, so that no more than one block of the table is in memory."""
-
-    def __init__(self, copied: psycopg.Copy) -> None:
-        self._blocks = iter(copied)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._rest = bytes(block)
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-
-def _tables(stream: Stream, schema: pa.Schema, source: io.RawIOBase) -> Iterator[pa.Table]:
-    """Typed tables of at most `_ROWS_A_BATCH` rows. A value that its type can't hold exactly is an error, never rounded."""
-    buffered = io.BufferedReader(source, 1 << 20)
-    if not buffered.peek(1):
-        return
-    pending: list[pa.RecordBatch] = []
+def _copied(
+    stream: Stream,
+    connection: psycopg.Connection,
+    columns: Sequence[_Column],
+    schema: pa.Schema,
+    rows: sql.Composed,
+) -> tuple[pa.Table, list[Rejected]]:
+    """The rows of a `from … where …` as a table, and those that no table can hold as PostgreSQL wrote them."""
+    names = sql.SQL(", ").join(map(sql.Identifier, schema.names))
     try:
-        for batch in pacsv.open_csv(
-            buffered,
-            read_options=pacsv.ReadOptions(column_names=schema.names, block_size=8 << 20),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True),
-            convert_options=pacsv.ConvertOptions(
-                column_types=schema,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                true_values=["t"],
-                false_values=["f"],
-            ),
-        ):
-            pending.append(batch)
-            if sum(part.num_rows for part in pending) >= _ROWS_A_BATCH:
-                yield pa.Table.from_batches(pending)
-                pending = []
+        return _table(schema, connection, sql.SQL("{} {}").format(names, rows)), []
+    except pa.ArrowInvalid:
+        inexact = _inexact(columns)
+    statement = sql.SQL("{}, {} {} and {} is not null").format(inexact, names, rows, inexact)
+    lines = (bytes(line).removesuffix(b"\n").split(b",", 1) for line in _csv(connection, statement))
+    rejected = [Rejected(original, _why(columns[int(place)])) for place, original in lines]
+    try:
+        return _table(schema, connection, sql.SQL("{} {} and {} is null").format(names, rows, inexact)), rejected
     except pa.ArrowInvalid as error:
         raise SourceRefused(
-            f"{stream}: a value of table {stream.endpoint} does not fit its column ({error}); nothing of this read was "
+            f"{stream}: a value of table {stream.endpoint} does not fit its column ({error}); nothing of this range was "
             "landed. Correct the row or the column's type."
         ) from error
-    if pending:
-        yield pa.Table.from_batches(pending)
+
+
+def _csv(connection: psycopg.Connection, select_list: sql.Composed) -> Iterator[bytes | memoryview]:
+    """The CSV of a statement, a row a block. `Cursor.copy` does the same at three times the processor time of a row."""
+    pgconn = connection.pgconn
+    statement = sql.SQL("copy (select {}) to stdout with (format csv)").format(select_list)
+    result: pq.abc.PGresult | None = pgconn.exec_(statement.as_bytes(connection))
+    arrival = select.poll()
+    arrival.register(pgconn.socket, select.POLLIN)
+    while result is not None:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+        if result.status == pq.ExecStatus.COPY_OUT:
+            while (found := pgconn.get_copy_data(1))[0] >= 0:
+                if found[0]:
+                    yield found[1]
+                else:
+                    arrival.poll()
+                    pgconn.consume_input()
+        result = pgconn.get_result()
+
+
+def _table(schema: pa.Schema, connection: psycopg.Connection, statement: sql.Composed) -> pa.Table:
+    """Typed rows of a statement. Raises ArrowInvalid for a value that its type can't hold exactly: nothing is rounded."""
+    text = io.BytesIO()
+    text.writelines(_csv(connection, statement))
+    if not text.tell():
+        return schema.empty_table()
+    return pacsv.read_csv(
+        pa.BufferReader(text.getbuffer()),
+        # Threads of the parser would take the processor from the server that the next rows come from.
+        read_options=pacsv.ReadOptions(column_names=schema.names, block_size=8 << 20, use_threads=False),
+        parse_options=pacsv.ParseOptions(newlines_in_values=True),
+        convert_options=pacsv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            true_values=["t"],
+            false_values=["f"],
+        ),
+    )
 
 
 _ARROW_TYPES = {
@@ -341,6 +380,49 @@ _ARROW_TYPES = {
     "date": pa.date32(),
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
+
+
+class _Column(NamedTuple):
+    """A column and its type as PostgreSQL writes it."""
+
+    name: str
+    kind: str
+
+    @property
+    def is_number(self) -> bool:
+        return re.fullmatch(r"numeric(\(.*\))?|real|double precision", self.kind) is not None
+
+    @property
+    def is_date(self) -> bool:
+        return re.fullmatch(r"date|timestamp(\(\d\))? (with|without) time zone", self.kind) is not None
+
+
+def _columns(stream: Stream, connection: psycopg.Connection) -> list[_Column]:
+    return [_Column(*found) for found in connection.execute(_COLUMNS, [stream.endpoint])]
+
+
+def _inexact(columns: Sequence[_Column]) -> sql.Composable:
+    """Expression that names, by its place in the list, a column whose value neither JSON nor Arrow can hold; null without one."""
+    cases = [
+        sql.SQL("when {column} in ('NaN', 'Infinity', '-Infinity') then {place}").format(
+            column=sql.Identifier(column.name), place=sql.Literal(place)
+        )
+        if column.is_number
+        else sql.SQL("when {column} < '0001-01-01' or {column} >= '10000-01-01' then {place}").format(
+            column=sql.Identifier(column.name), place=sql.Literal(place)
+        )
+        for place, column in enumerate(columns)
+        if column.is_number or column.is_date
+    ]
+    return sql.SQL("(case {} end)").format(sql.SQL(" ").join(cases)) if cases else sql.SQL("null::int")
+
+
+def _why(column: _Column) -> str:
+    return f"{column.name} is no finite number" if column.is_number else f"{column.name} is not in the years 1 to 9999"
+
+
+def _schema(stream: Stream, columns: Sequence[_Column]) -> pa.Schema:
+    return pa.schema([(column.name, _arrow_type(stream, *column)) for column in columns])
 
 
 def _arrow_type(stream: Stream, column: str, kind: str) -> pa.DataType:
@@ -374,7 +456,7 @@ def _decimal(value: Any) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-def _table(stream: Stream) -> sql.Identifier:
+def _named(stream: Stream) -> sql.Identifier:
     return sql.Identifier(*stream.endpoint.split("."))
 
 

@@ -93,15 +93,112 @@ def test_values_land_to_the_last_digit(app_settings: Settings, database: str) ->
     ]
 
 
-@pytest.mark.parametrize("value", ["'NaN'::numeric"])
-def test_a_value_that_no_decimal_holds_is_an_error_and_not_a_zero(
-    app_settings: Settings, database: str, value: str
+@pytest.mark.parametrize(
+    ("column", "value", "written", "reason"),
+    [
+        ("megapixels", "NaN", b"bad,acct_1,,NaN,", "megapixels is no finite number"),
+        ("occurred_at", "infinity", b"bad,acct_1,,,infinity", "occurred_at is not in the years 1 to 9999"),
+        ("occurred_at", "-infinity", b"bad,acct_1,,,-infinity", "occurred_at is not in the years 1 to 9999"),
+        (
+            "occurred_at",
+            "0044-03-15 BC",
+            b"bad,acct_1,,,0044-03-15 00:00:00+00 BC",
+            "occurred_at is not in the years 1 to 9999",
+        ),
+        (
+            "occurred_at",
+            "10000-01-01",
+            b"bad,acct_1,,,10000-01-01 00:00:00+00",
+            "occurred_at is not in the years 1 to 9999",
+        ),
+    ],
+)
+def test_a_row_with_a_value_that_no_table_can_hold_is_kept_apart_and_the_others_land(
+    app_settings: Settings, database: str, column: str, value: str, written: bytes, reason: str
 ) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(CREATE_USAGE)
-        connection.execute(f"insert into usage_events (event_id, megapixels) values ('a', {value})")
-    with pytest.raises(SourceError, match=r"app\.usage_events: a value of table usage_events does not fit its column"):
-        _sync_usage(app_settings)
+        connection.execute("insert into usage_events (event_id) values ('before')")
+        connection.execute(
+            f"insert into usage_events (event_id, customer_id, {column}) values ('bad', 'acct_1', '{value}')"
+        )
+        connection.execute("insert into usage_events values ('after', 'acct_2', 1, 0.5, 'epoch')")
+        result = _sync_usage(app_settings)
+        assert (result.rows, result.rejected) == (2, 1)
+        assert certify(result, app_settings).is_complete
+        assert (_sync_usage(app_settings).rows, _sync_usage(app_settings).rejected) == (0, 0)
+    assert _landed(app_settings) == [("after",), ("before",)]
+    quarantined = _landed(app_settings, "stream, reason, original", "raw_quarantine.rejected")
+    assert quarantined == [("app.usage_events", reason, written)]
+
+
+def test_a_table_of_nothing_but_rows_that_no_table_can_hold_is_read_once(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_BLOCKS_A_BATCH", 1)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute(
+            "insert into usage_events (event_id, megapixels) select i::text, 'NaN' from generate_series(1, 500) as i"
+        )
+        first, second = _sync_usage(app_settings), _sync_usage(app_settings)
+        assert (first.rejected, second.rejected) == (500, 0)
+        assert second.cursor_from == first.cursor_to is not None
+        connection.execute("update usage_events set megapixels = 1 where event_id = '7'")
+        assert _sync_usage(app_settings).rows == 1
+    assert _landed(app_settings) == [("7",)]
+
+
+def test_a_row_of_a_small_table_that_json_cannot_hold_is_kept_apart_and_not_deleted(
+    app_settings: Settings, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table customers (id text primary key, credit numeric, valid daterange, until date)")
+        connection.execute("insert into customers values ('a', 1.5), ('b', 2.5), ('c', 3)")
+        assert sync(CUSTOMERS, app_settings).rows == 3
+        connection.execute("update customers set credit = 'Infinity' where id = 'a'")
+        connection.execute("update customers set until = 'infinity' where id = 'b'")
+        connection.execute("update customers set credit = 4 where id = 'c'")
+        result = sync(CUSTOMERS, app_settings)
+        assert (result.rows, result.rejected) == (1, 2)
+    assert _landed(app_settings, "object_id, payload ->> 'credit', is_deleted", "raw_app.customers") == [
+        ("a", "1.5", False),
+        ("b", "2.5", False),
+        ("c", "3", False),
+        ("c", "4", False),
+    ]
+    assert _landed(app_settings, "reason, original", "raw_quarantine.rejected") == [
+        ("credit is no finite number", b'{"id":"a","credit":"Infinity","valid":null,"until":null}'),
+        ("until is not in the years 1 to 9999", b'{"id":"b","credit":2.5,"valid":null,"until":"infinity"}'),
+    ]
+
+
+def test_text_of_a_database_in_another_encoding_lands_as_it_reads(settings: Settings, cluster: str) -> None:
+    with psycopg.connect(cluster, autocommit=True) as connection:
+        connection.execute("drop database if exists latin")
+        connection.execute("create database latin encoding 'LATIN1' locale 'C' template template0")
+    latin = Settings(
+        **{**vars(settings), "app_database_url": Secret(psycopg.conninfo.make_conninfo(cluster, dbname="latin"))}
+    )
+    with psycopg.connect(cluster, dbname="latin", autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('Zürich')")
+    _sync_usage(latin)
+    assert _landed(latin) == [("Zürich",)]
+
+
+def test_text_that_is_in_no_encoding_is_refused_in_one_sentence(settings: Settings, cluster: str) -> None:
+    with psycopg.connect(cluster, autocommit=True) as connection:
+        connection.execute("drop database if exists bytes")
+        connection.execute("create database bytes encoding 'SQL_ASCII' locale 'C' template template0")
+    anything = Settings(
+        **{**vars(settings), "app_database_url": Secret(psycopg.conninfo.make_conninfo(cluster, dbname="bytes"))}
+    )
+    with psycopg.connect(cluster, dbname="bytes", autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values (E'\\xff')")
+    with pytest.raises(SourceRefused, match=r"app\.usage_events: invalid byte sequence .*: correct the row"):
+        _sync_usage(anything)
 
 
 def test_a_numeric_without_precision_is_refused_with_advice(app_settings: Settings, database: str) -> None:
@@ -124,6 +221,16 @@ def test_another_cluster_behind_the_address_is_read_whole_without_doubling_a_row
         assert _sync_usage(app_settings).rows == 1
         assert _sync_usage(app_settings).rows == 0
     assert _landed(app_settings) == [("a",), ("b",), ("c",)]
+
+
+def test_reading_again_from_the_beginning_doubles_no_row(app_settings: Settings, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('a'), ('b')")
+        _sync_usage(app_settings)
+        connection.execute("update usage_events set input_tokens = 1 where event_id = 'b'")
+        assert sync(USAGE, app_settings, from_the_beginning=True).rows == 1
+    assert _landed(app_settings, "event_id, input_tokens") == [("a", None), ("b", 1), ("b", None)]
 
 
 def test_an_empty_table_still_has_its_raw_table_with_its_types(app_settings: Settings, database: str) -> None:
