@@ -31,7 +31,7 @@ def bank(tmp_path: Path, settings: Settings) -> Settings:
 
 
 def _statement(statements: Path, *line_ids: str, amount: str = "10.00") -> None:
-    lines = (f"{line},usd,2026-07-01,2026-07-02,{amount},USD,STRIPE PAYOUT,ref{line},10.00\n" for line in line_ids)
+    lines = (f"{line},usd,2026-07-01,2026-07-02,{amount},USD,STRIPE PAYOUT,ref{line},\n" for line in line_ids)
     (statements / "usd.csv").write_text(HEADER + "".join(lines))
 
 
@@ -130,32 +130,15 @@ def test_an_error_in_the_middle_of_a_read_does_not_move_the_cursor(
     bank: Settings, clock: Callable[[], datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert bank.bank_statements is not None
-    (bank.bank_statements / "zzz.csv").write_text("rubbish,columns\n1,2\n")
+    (bank.bank_statements / "zzz.csv").symlink_to("nowhere")
     monkeypatch.setattr(sync_module, "_ROWS_A_BATCH", 1)
-    with pytest.raises(SourceError, match=r"zzz\.csv has the columns \['rubbish', 'columns'\]"):
+    with pytest.raises(SourceError, match=r"zzz\.csv can't be opened .* take it away"):
         sync(LINES, bank, clock)
     (bank.bank_statements / "zzz.csv").unlink()
     with DuckDBWarehouse(bank.warehouse, Lake(bank.lake)) as warehouse:
         assert warehouse.cursor(LINES) is None
     sync(LINES, bank, clock)
     assert len(_landed(bank)) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        (HEADER + "1,usd,2026-07-01\n", "line 2 of usd.csv has more or fewer values"),
-        (HEADER + "1,usd,someday,2026-07-02,1,USD,a,b,1\n", "can't be read as a statement"),
-        ("", "has the columns None"),
-    ],
-)
-def test_a_statement_that_cannot_be_read_is_an_error_that_names_the_file(
-    bank: Settings, clock: Callable[[], datetime], text: str, complaint: str
-) -> None:
-    assert bank.bank_statements is not None
-    (bank.bank_statements / "usd.csv").write_text(text)
-    with pytest.raises(SourceError, match=complaint):
-        sync(LINES, bank, clock)
 
 
 def _hold(path: Path, lake: Path, opened: object, release: object) -> None:
