@@ -92,7 +92,8 @@ def _statement(
 ) -> Statement:
     """A statement that adds up, with ids for its lines: the bank's reference where that names one line only.
 
-    Else the id is a hash of statement and entry, and of how many like it stand before it in the statement.
+    Else the id is a hash of the statement, the entry's days and amount, and its place among those alike: texts are left out, so
+    that a parser which reads them better does not make other lines of them.
     """
     name = f"statement {number} of account {account}"
     balances = list(accumulate((entry.amount for entry in entries), initial=opening))
@@ -102,13 +103,14 @@ def _statement(
             f"not the closing {closing:f}"
         )
     owners = Counter(entry.own_reference for entry in entries)
-    alike: Counter[_Entry] = Counter()
+    places: Counter[tuple[object, ...]] = Counter()
     lines = []
     for entry, balance in zip(entries, balances[1:], strict=True):
-        alike[entry] += 1
         line_id = entry.own_reference
         if line_id in ("", *_NO_REFERENCE) or owners[line_id] > 1:
-            line_id = hashlib.sha256(msgspec.json.encode((name, entry, alike[entry]))).hexdigest()[:20]
+            alike = (name, line_id, entry.booked_on, entry.value_on, entry.amount)
+            places[alike] += 1
+            line_id = hashlib.sha256(msgspec.json.encode((*alike, places[alike]))).hexdigest()[:20]
         values = (
             line_id,
             account,
@@ -321,7 +323,7 @@ def _from_mt940(blocks: Sequence[str]) -> Statement:
 def _page(block: str) -> Transactions:
     found = _MT940_PAGE.match(block)
     if not found:
-        raise NotUnderstood(f"the statement that begins {block[:20].strip()!r} is cut short: it has no :62F:")
+        raise NotUnderstood(f"the statement that begins {block.splitlines()[0]!r} is cut short: it has no :62F:")
     # The parser drops what it does not expect: of the amount 1234.50, with a point, it would read 1234.
     for tag, value in _MT940_MONEY.findall(found.group()):
         if not (_MT940_LINE if tag == "61" else _MT940_BALANCE).fullmatch(value):
