@@ -349,7 +349,7 @@ def _mt940_entry(line: Mapping[str, Any]) -> _Entry:
         line["amount"].amount,
         _joined(structured) or _joined([line.get("transaction_details") or line.get("extra_details")]),
         # The parser puts a reference that `:86:` gives (KREF) under the one of `:61:`.
-        line.get("end_to_end_reference") or line["customer_reference"].splitlines()[-1].strip(),
+        line.get("end_to_end_reference") or line["customer_reference"].rpartition("\n")[2].strip(),
     )
 
 

@@ -466,7 +466,7 @@ def _as_mt940(opening: int, bookings: list[Booking]) -> bytes:
     closing = opening + sum(one.cents for one in bookings)
     fields = [":20:1", ":25:mt940", ":28C:1/1", f":60F:{mark(opening)}251219EUR{money(opening)}"]
     for one in bookings:
-        fields.append(f":61:{one.day:%y%m%d%m%d}{mark(one.cents)}{money(one.cents)}NTRF{one.reference or 'NONREF'}")
+        fields.append(f":61:{one.day:%y%m%d%m%d}{mark(one.cents)}{money(one.cents)}NTRF{one.reference}")
         fields.append(f":86:{one.description}")
     return "\r\n".join([*fields, f":62F:{mark(closing)}260310EUR{money(closing)}", "-"]).encode()
 
