@@ -13,7 +13,7 @@ orb     sweep      list all; only new versions land (Orb has no "updated since")
         audit      events looked up by id, for a fixed sample of the product's own usage events
 app     snapshot   the whole table, one consistent read; rows that are gone become deletions
         horizon    rows of the transactions that ended since the cursor, never past the snapshot's xmin horizon
-bank    files      every line of every statement file
+bank    files      every line of every statement that adds up, CSV, CAMT.053 or MT940
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Stream:
-    """One thing to read. `endpoint`: API path, table or file pattern; `key`: the field that identifies an object.
+    """One thing to read. `endpoint`: API path, table or file patterns; `key`: the field that identifies an object.
 
     `created`, `amount` and `currency` name the fields that a certificate counts and adds up; a stream whose list is not filtered
     by a field of its own has no `created` and is counted whole. An amount that is no decimal sends its object to quarantine. The
@@ -478,9 +478,9 @@ _BANK = (
     Stream(
         "bank",
         "statement_lines",
-        "*.csv",
+        "*.csv *.xml *.sta *.mt940 *.940",
         "files",
-        "Lines of the bank's statements, one account a file.",
+        "Lines of the bank's statements.",
         key="line_id",
         freshness=timedelta(hours=30),
         created="booked_on",

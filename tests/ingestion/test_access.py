@@ -39,5 +39,5 @@ def test_every_stream_is_probed_and_what_is_missing_is_named_for_each(
     assert "may not read /v1/charges" in (found["stripe.charges"] or "")
     assert "/v1/payouts" in (found["stripe.payouts"] or "")
     assert "ORB_API_KEY is not set" in (found["orb.customers"] or "")
-    assert "there is no *.csv" in (found["bank.statement_lines"] or "")
+    assert "there is no *.csv, *.xml, *.sta, *.mt940 or *.940" in (found["bank.statement_lines"] or "")
     assert not app_settings.warehouse.exists()
