@@ -3,7 +3,8 @@
 `reads` names the rule by which a later run finds what changed; the rules are implemented, and their traps told, in
 `ingestion/sources/<source>.py`:
 
-stripe  changes    list what was created since the cursor, re-fetch what `change_events` say was changed or deleted
+stripe  changes    list what was created since the cursor, re-fetch what `change_events` say was changed or deleted: the object
+                   that an event is about, or the one that this names
         created    list what was created since the cursor less `lookback` (the object has no events)
         lines      the line items of the invoices that `changes` would read
         payouts    the transactions of every automatic payout created since the cursor less `lookback`
@@ -18,6 +19,7 @@ bank    files      every line of every statement file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -75,12 +77,24 @@ _INVOICE_EVENTS = (
     "invoice.overdue",
     "invoice.overpaid",
     "invoice.paid",
+    "invoice.payment_action_required",
+    "invoice.payment_attempt_required",
     "invoice.payment_failed",
     "invoice.payment_succeeded",
     "invoice.sent",
     "invoice.updated",
     "invoice.voided",
+    "invoice.will_be_due",
 )
+_DISCOUNT_EVENTS = _created_updated_deleted("customer.discount")
+_DISPUTE_EVENTS = (
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
+)
+_REFUND_EVENTS = ("charge.refund.updated", "refund.created", "refund.failed", "refund.updated")
 
 # Nothing that finance asks needs these; what tells customers apart (name, e-mail address, country) stays.
 _PERSONAL = (
@@ -110,7 +124,7 @@ _STRIPE = (
         "/v1/customers",
         "changes",
         "Customers of the Stripe account.",
-        change_events=_created_updated_deleted("customer"),
+        change_events=(*_created_updated_deleted("customer"), *_DISCOUNT_EVENTS),
         personal=_PERSONAL,
     ),
     Stream(
@@ -141,6 +155,8 @@ _STRIPE = (
             "customer.subscription.resumed",
             "customer.subscription.pending_update_applied",
             "customer.subscription.pending_update_expired",
+            "customer.subscription.trial_will_end",
+            *_DISCOUNT_EVENTS,
         ),
     ),
     Stream(
@@ -149,7 +165,7 @@ _STRIPE = (
         "/v1/invoices",
         "changes",
         "Invoices; their lines are a stream of their own.",
-        change_events=_INVOICE_EVENTS,
+        change_events=(*_INVOICE_EVENTS, "credit_note.created", "credit_note.voided", "invoice_payment.paid"),
         amount="total",
         personal=_PERSONAL,
     ),
@@ -205,6 +221,8 @@ _STRIPE = (
             "charge.refunded",
             "charge.succeeded",
             "charge.updated",
+            *_DISPUTE_EVENTS,
+            *_REFUND_EVENTS,
         ),
         amount="amount",
         personal=_PERSONAL,
@@ -234,7 +252,7 @@ _STRIPE = (
         "/v1/refunds",
         "changes",
         "Refunds of charges.",
-        change_events=("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
+        change_events=_REFUND_EVENTS,
         amount="amount",
         personal=_PERSONAL,
     ),
@@ -244,13 +262,7 @@ _STRIPE = (
         "/v1/disputes",
         "changes",
         "Disputes; their balance transactions hang off the dispute, not the charge.",
-        change_events=(
-            "charge.dispute.closed",
-            "charge.dispute.created",
-            "charge.dispute.funds_reinstated",
-            "charge.dispute.funds_withdrawn",
-            "charge.dispute.updated",
-        ),
+        change_events=_DISPUTE_EVENTS,
         amount="amount",
         personal=_PERSONAL,
     ),
@@ -432,6 +444,55 @@ _BANK = (
         amount="amount",
     ),
 )
+
+IGNORED_EVENTS: Mapping[str, tuple[str, ...]] = {
+    "an invoice that is only coming: it has no id": ("invoice.upcoming",),
+    "no model reads what other objects hold of it": (
+        "coupon.",
+        "customer.source.",
+        "customer.tax_id.",
+        "mandate.",
+        "payment_method.",
+        "plan.",
+        "promotion_code.",
+        "quote.",
+        "source.",
+        "subscription_schedule.",
+        "tax_rate.",
+    ),
+    "what it moves is read as balance transactions, which have no events": (
+        "balance.",
+        "reserve.",
+        "topup.",
+        "transfer.",
+    ),
+    "a payment comes of it only as a payment intent and a charge, which are streams": (
+        "checkout.",
+        "payment_link.",
+        "radar.",
+        "review.",
+        "setup_intent.",
+    ),
+    "usage is metered and credits are kept in Orb": ("billing.", "entitlements."),
+    "accounts that are connected to ours (Connect)": ("account.", "application_fee.", "capability.", "person."),
+    "settings, files and tests of the account itself": (
+        "balance_settings.",
+        "billing_portal.",
+        "file.",
+        "reporting.",
+        "sigma.",
+        "tax.",
+        "test_helpers.",
+    ),
+    "money held at Stripe for others, which is no stream": (
+        "cash_balance.",
+        "customer_cash_balance_transaction.",
+        "financial_connections.",
+        "treasury.",
+    ),
+    "other products": ("climate.", "identity.", "issuing_", "terminal."),
+}
+"""By reason, how those of Stripe's event types begin that no stream reads."""
 
 STREAMS: tuple[Stream, ...] = (*_APP, *_STRIPE, *_ORB, *_BANK)
 
