@@ -3,7 +3,8 @@
 `reads` names the rule by which a later run finds what changed; the rules are implemented, and their traps told, in
 `ingestion/sources/<source>.py`:
 
-stripe  changes    list what was created since the cursor, re-fetch what `change_events` say was changed or deleted
+stripe  changes    list what was created since the cursor, re-fetch what `change_events` say was changed or deleted: the object
+                   that an event is about, or the one that this names
         created    list what was created since the cursor less `lookback` (the object has no events)
         lines      the line items of the invoices that `changes` would read
         payouts    the transactions of every automatic payout created since the cursor less `lookback`
@@ -18,6 +19,7 @@ bank    files      every line of every statement that adds up, CSV, CAMT.053 or 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -84,53 +86,15 @@ _INVOICE_EVENTS = (
     "invoice.voided",
     "invoice.will_be_due",
 )
-
-IGNORED_EVENTS = {
-    "balance.": "the balance is a sum of balance transactions, which are read",
-    "balance_settings.": "configuration",
-    "billing.": "credit grants and meters of Stripe Billing: usage and credits are Orb's",
-    "billing_portal.": "a page for customers",
-    "account.": "platforms (Connect)",
-    "application_fee.": "platforms (Connect)",
-    "capability.": "platforms (Connect)",
-    "person.": "platforms (Connect)",
-    "transfer.": "platforms (Connect)",
-    "cash_balance.": "its movements are balance transactions",
-    "customer_cash_balance_transaction.": "its movements are balance transactions",
-    "topup.": "its movements are balance transactions",
-    "reserve.": "its movements are balance transactions",
-    "checkout.": "a way to a payment intent, which is read",
-    "payment_link.": "a way to a payment intent, which is read",
-    "payment_method.": "how a customer may pay: no money moves",
-    "setup_intent.": "how a customer may pay: no money moves",
-    "mandate.": "how a customer may pay: no money moves",
-    "source.": "how a customer may pay: no money moves",
-    "customer.source.": "how a customer may pay: no money moves",
-    "coupon.": "what it took off stands on the invoice line",
-    "promotion_code.": "what it took off stands on the invoice line",
-    "customer.discount.": "what it took off stands on the invoice line",
-    "customer.tax_id.": "the tax stands on the invoice line",
-    "tax.": "the tax stands on the invoice line",
-    "tax_rate.": "the tax stands on the invoice line",
-    "invoice.upcoming": "a forecast: the invoice has no id yet",
-    "plan.": "the same objects as prices, in an older form",
-    "quote.": "an offer: no invoice yet",
-    "subscription_schedule.": "a plan for a subscription: its changes are the subscription's own events",
-    "radar.": "fraud rules: a dispute has events of its own",
-    "review.": "fraud rules: a dispute has events of its own",
-    "climate.": "another product of Stripe",
-    "entitlements.": "another product of Stripe",
-    "file.": "another product of Stripe",
-    "financial_connections.": "another product of Stripe",
-    "identity.": "another product of Stripe",
-    "issuing_": "another product of Stripe",
-    "reporting.": "another product of Stripe",
-    "sigma.": "another product of Stripe",
-    "terminal.": "another product of Stripe",
-    "test_helpers.": "another product of Stripe",
-    "treasury.": "another product of Stripe",
-}
-"""Stripe's event types that change nothing that is read, by how they begin, and why."""
+_DISCOUNT_EVENTS = _created_updated_deleted("customer.discount")
+_DISPUTE_EVENTS = (
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
+)
+_REFUND_EVENTS = ("charge.refund.updated", "refund.created", "refund.failed", "refund.updated")
 
 # Nothing that finance asks needs these; what tells customers apart (name, e-mail address, country) stays.
 _PERSONAL = (
@@ -160,7 +124,7 @@ _STRIPE = (
         "/v1/customers",
         "changes",
         "Customers of the Stripe account.",
-        change_events=_created_updated_deleted("customer"),
+        change_events=(*_created_updated_deleted("customer"), *_DISCOUNT_EVENTS),
         personal=_PERSONAL,
     ),
     Stream(
@@ -189,9 +153,10 @@ _STRIPE = (
             *_created_updated_deleted("customer.subscription"),
             "customer.subscription.paused",
             "customer.subscription.resumed",
-            "customer.subscription.trial_will_end",
             "customer.subscription.pending_update_applied",
             "customer.subscription.pending_update_expired",
+            "customer.subscription.trial_will_end",
+            *_DISCOUNT_EVENTS,
         ),
     ),
     Stream(
@@ -200,7 +165,7 @@ _STRIPE = (
         "/v1/invoices",
         "changes",
         "Invoices; their lines are a stream of their own.",
-        change_events=_INVOICE_EVENTS,
+        change_events=(*_INVOICE_EVENTS, "credit_note.created", "credit_note.voided", "invoice_payment.paid"),
         amount="total",
         personal=_PERSONAL,
     ),
@@ -256,6 +221,8 @@ _STRIPE = (
             "charge.refunded",
             "charge.succeeded",
             "charge.updated",
+            *_DISPUTE_EVENTS,
+            *_REFUND_EVENTS,
         ),
         amount="amount",
         personal=_PERSONAL,
@@ -285,7 +252,7 @@ _STRIPE = (
         "/v1/refunds",
         "changes",
         "Refunds of charges.",
-        change_events=("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
+        change_events=_REFUND_EVENTS,
         amount="amount",
         personal=_PERSONAL,
     ),
@@ -295,13 +262,7 @@ _STRIPE = (
         "/v1/disputes",
         "changes",
         "Disputes; their balance transactions hang off the dispute, not the charge.",
-        change_events=(
-            "charge.dispute.closed",
-            "charge.dispute.created",
-            "charge.dispute.funds_reinstated",
-            "charge.dispute.funds_withdrawn",
-            "charge.dispute.updated",
-        ),
+        change_events=_DISPUTE_EVENTS,
         amount="amount",
         personal=_PERSONAL,
     ),
@@ -363,7 +324,7 @@ _ORB = (
     Stream("orb", "plans", "/plans", "sweep", "Plans with their prices.", created="created_at"),
     Stream("orb", "prices", "/prices", "sweep", "Prices: model, tiers, metric, item.", created="created_at"),
     Stream("orb", "items", "/items", "sweep", "Items: what an invoice line is for.", created="created_at"),
-    Stream("orb", "metrics", "/metrics", "sweep", "Billable metrics.", created="created_at"),
+    Stream("orb", "metrics", "/metrics", "sweep", "Billable metrics.", created=None),
     Stream(
         "orb",
         "subscriptions",
@@ -409,7 +370,7 @@ _ORB = (
         "/customers/{id}/credits",
         "customer",
         "Credit blocks, spent and expired ones too.",
-        created="created_at",
+        created=None,
     ),
     Stream(
         "orb",
@@ -487,6 +448,55 @@ _BANK = (
         amount="amount",
     ),
 )
+
+IGNORED_EVENTS: Mapping[str, tuple[str, ...]] = {
+    "an invoice that is only coming: it has no id": ("invoice.upcoming",),
+    "no model reads what other objects hold of it": (
+        "coupon.",
+        "customer.source.",
+        "customer.tax_id.",
+        "mandate.",
+        "payment_method.",
+        "plan.",
+        "promotion_code.",
+        "quote.",
+        "source.",
+        "subscription_schedule.",
+        "tax_rate.",
+    ),
+    "what it moves is read as balance transactions, which have no events": (
+        "balance.",
+        "reserve.",
+        "topup.",
+        "transfer.",
+    ),
+    "a payment comes of it only as a payment intent and a charge, which are streams": (
+        "checkout.",
+        "payment_link.",
+        "radar.",
+        "review.",
+        "setup_intent.",
+    ),
+    "usage is metered and credits are kept in Orb": ("billing.", "entitlements."),
+    "accounts that are connected to ours (Connect)": ("account.", "application_fee.", "capability.", "person."),
+    "settings, files and tests of the account itself": (
+        "balance_settings.",
+        "billing_portal.",
+        "file.",
+        "reporting.",
+        "sigma.",
+        "tax.",
+        "test_helpers.",
+    ),
+    "money held at Stripe for others, which is no stream": (
+        "cash_balance.",
+        "customer_cash_balance_transaction.",
+        "financial_connections.",
+        "treasury.",
+    ),
+    "other products": ("climate.", "identity.", "issuing_", "terminal."),
+}
+"""By reason, how those of Stripe's event types begin that no stream reads."""
 
 STREAMS: tuple[Stream, ...] = (*_APP, *_STRIPE, *_ORB, *_BANK)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_END = 10
 _LONGEST_SENTENCE = 300
+_WIDEST = 500
 _SOURCES = {"app": "App (PostgreSQL)", "orb": "Orb", "stripe": "Stripe", "bank": "Bank"}
 
 # Dagster, dbt, DuckDB and the sandbox are imported by the commands that need them: `--help` answers at once.
@@ -153,6 +154,35 @@ def check_access() -> None:
     Console().print(table)
     if missing:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def drift() -> None:
+    """Print where what has landed and the API documents differ: new fields, new values, other types, fields that are gone.
+
+    Drift stops nothing: an object lands whole, whatever it holds.
+    """
+    from ingestion.drift import drift as drifted
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("  stream", "field", "what", "objects", "for example"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "objects" else "left")
+    with attended():
+        found = list(drifted(read_settings()))
+    for each in found:
+        for one in each.findings:
+            row = (f"  {each.stream}", one.path, one.what, f"{one.objects:,}", one.example)
+            table.add_row(*map(Text, row))
+    # In a file a finding is a line.
+    console = Console(width=None if sys.stdout.isatty() else _WIDEST)
+    if table.row_count:
+        console.print(table)
+    objects, unsent = sum(each.objects for each in found), sum(each.optional_never_sent for each in found)
+    console.print(
+        f"{table.row_count:,} differences from the API documents in the newest {objects:,} objects of {len(found)} streams; "
+        f"{unsent:,} fields that the documents call optional are in none of them.",
+        soft_wrap=True,
+    )
 
 
 @app.command()

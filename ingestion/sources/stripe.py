@@ -64,10 +64,6 @@ class _Payout(msgspec.Struct):
     reconciliation_status: str
 
 
-class _EventSubject(msgspec.Struct):
-    id: str
-
-
 class _EventData(msgspec.Struct):
     object: msgspec.Raw
 
@@ -266,11 +262,18 @@ class StripeSource:
         for raws in self._list(stream, "/v1/events", {**_created(since), "types": list(stream.change_events)}):
             for raw in raws:
                 event = decode(stream, raw, _Event)
-                subject = decode(stream, event.data.object, _EventSubject)
-                if event.type.endswith(".deleted") and event.type != "customer.subscription.deleted":
-                    deleted.setdefault(subject.id, (event.data.object, event.created))
+                subject = decode(stream, event.data.object, dict[str, object])
+                kind = stream.endpoint.rpartition("/")[2].removesuffix("s")
+                # A dispute changes its charge too: there the object of the stream is the one that the subject names.
+                is_own = subject.get("object", kind) == kind
+                object_id = subject.get("id" if is_own else kind)
+                if not isinstance(object_id, str):
+                    # An invoice that is only coming has no id, and a discount need not be a customer's.
+                    continue
+                if is_own and event.type.endswith(".deleted") and event.type != "customer.subscription.deleted":
+                    deleted.setdefault(object_id, (event.data.object, event.created))
                 else:
-                    changed.setdefault(subject.id, event.created)
+                    changed.setdefault(object_id, event.created)
         return {key: at for key, at in changed.items() if key not in deleted}, deleted
 
     def _list(self, stream: Stream, path: str, params: Mapping[str, Any]) -> Iterator[list[msgspec.Raw]]:
