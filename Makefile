@@ -33,6 +33,9 @@ test: setup ## everything that CI runs as tests
 crash-test: setup ## the real sync killed 200 times at random moments: nothing missing, nothing twice (ten minutes)
 	@$(BIN)/python -m tests.hostile.crash --seed $(SEED)
 
+weather-test: setup ## the real sync through every fault that an API can throw, alone and together: nothing wrong in the end
+	@$(BIN)/python -m tests.hostile.weather --seed $(SEED)
+
 lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -107,6 +107,11 @@ class PostgresSource:
     def connect(settings: Settings, landed: Landed, now: Callable[[], datetime]) -> PostgresSource:
         settings.require(["app"])
         assert settings.app_database_url is not None
+        if not _is_usable(settings.app_database_url.reveal()):
+            raise SourceRefused(
+                "APP_DATABASE_URL is no PostgreSQL URL: in its user and password, characters such as @ : / % have to be "
+                "percent-encoded (% is %25, @ is %40)."
+            )
         return PostgresSource(settings.app_database_url, landed)
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
@@ -458,6 +463,15 @@ def _decimal(value: Any) -> Decimal | None:
 
 def _named(stream: Stream) -> sql.Identifier:
     return sql.Identifier(*stream.endpoint.split("."))
+
+
+def _is_usable(url: str) -> bool:
+    """Whether the driver will take the URL apart as it was meant: where it can't, its error quotes the password."""
+    try:
+        host = psycopg.conninfo.conninfo_to_dict(url).get("host")
+    except psycopg.ProgrammingError:
+        return False
+    return "@" not in str(host)
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -240,6 +240,8 @@ class Company:
         if stream.name == "events":
             stream = stream_named("stripe.products")
         book, (verb, kind) = f"stripe/{stream.endpoint.removeprefix('/v1/')}", self._stripe_verb(stream)
+        if not self._books[book]:
+            return
         if verb == "created":
             subject = self._create(book, created=created, date=created)
             if "lines" in subject:

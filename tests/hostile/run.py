@@ -16,7 +16,8 @@ def started(environment: Mapping[str, str], home: Path, *names: str) -> Iterator
     """`python -m ingestion` of these streams, of all where none is named. It is dead when the context ends."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ingestion", *names],
-        env={**os.environ, **environment, "TIEOUT_HOME": str(home)},
+        # What other tests left in our own environment would send the run to their warehouse.
+        env={**environment, "TIEOUT_HOME": str(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

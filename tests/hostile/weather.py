@@ -92,7 +92,7 @@ def main() -> int:
     for number, (kind, befalling) in enumerate(kinds.items()):
         with (
             tempfile.TemporaryDirectory(prefix="tieout-weather-") as folder,
-            hostile_company(Path(folder, "company"), seed + number) as company,
+            hostile_company(Path(folder, "company"), seed) as company,
         ):
             # The source's clock is never ours: minutes ahead or behind.
             company.clock_skew = timedelta(minutes=4 if number % 2 else -4)
