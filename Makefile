@@ -9,7 +9,7 @@ export DO_NOT_TRACK := 1
 .PHONY: help setup demo dev test crash-test weather-test lint bench scorecard clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## only the environment: .venv with the pinned dependencies
 

@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import duckdb
 import msgspec
@@ -80,7 +79,10 @@ def drift(settings: Settings) -> Iterator[Drift]:
                     if compared.objects:
                         yield compared
     except duckdb.Error as error:
-        raise DriftUnavailable(_unreadable(settings.warehouse, error)) from error
+        said = str(error).splitlines()[0].rstrip(".")
+        raise DriftUnavailable(
+            f"{settings.warehouse} can't be read: {said}. Wait for the run that has it open to end, or run `tieout run` first."
+        ) from error
 
 
 def compare(stream: Stream, pinned: Document, payloads: Iterable[tuple[str, str]]) -> Drift:
@@ -225,8 +227,3 @@ def _is_fraction(value: object) -> bool:
 
 def _named(value: object) -> str:
     return "string or number with a fraction" if _is_fraction(value) else _TYPES[type(value)]
-
-
-def _unreadable(warehouse: Path, error: duckdb.Error) -> str:
-    said = str(error).splitlines()[0].rstrip(".")
-    return f"{warehouse} can't be read: {said}. Wait for the run that has it open to end, or run `tieout run` first."

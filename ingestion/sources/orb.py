@@ -31,9 +31,9 @@ _PAGE = 100
 _LEDGER_PAGE = 1000
 _IDS_PER_SEARCH = 500
 _AUDIT_ONE_IN = 100
-T = TypeVar("T")
-
 _INVOICE_STATUSES = ("draft", "issued", "paid", "synced", "void")
+
+T = TypeVar("T")
 
 
 class _Pagination(msgspec.Struct):

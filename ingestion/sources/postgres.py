@@ -199,8 +199,8 @@ class PostgresSource:
                         table, rejected = _copied(stream, connection, columns, schema, rows)
                         if table.num_rows or rejected:
                             has_rows = True
-                            place = f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}"
-                            yield Page(table=table, rejected=rejected, cursor=place)
+                            reached = f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}"
+                            yield Page(table=table, rejected=rejected, cursor=reached)
                 yield Page(table=schema.empty_table(), cursor=f"{cluster}:{end}", is_checkpoint=has_rows)
 
         for page in _ahead(pages()):
@@ -223,17 +223,20 @@ class PostgresSource:
         if not stream.is_typed:
             return tallied(stream, self.roster(stream, window))
         with self._connected(stream) as connection:
-            schema = _schema(stream, _columns(stream, connection))
+            columns = _columns(stream, connection)
             sums = [
-                field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)
+                field.name
+                for field in _schema(stream, columns)
+                if pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)
             ]
-            columns = sql.SQL("").join(sql.SQL(", sum({})").format(sql.Identifier(name)) for name in sums)
+            summed = sql.SQL("").join(sql.SQL(", sum({})").format(sql.Identifier(name)) for name in sums)
             totals: dict[Measure, Decimal] = {}
             for day, objects, *values in self._counted(
                 stream,
                 window,
                 connection,
-                sql.SQL("select {created}::date, count(*) {sums}").format(created=_created(stream), sums=columns),
+                columns,
+                sql.SQL("select {created}::date, count(*) {sums}").format(created=_created(stream), sums=summed),
                 "group by 1",
             ):
                 totals[Measure(day, "objects")] = Decimal(objects)
@@ -246,16 +249,17 @@ class PostgresSource:
 
     def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
         with self._connected(stream) as connection:
+            columns = _columns(stream, connection)
             if stream.is_typed:
                 wanted = sql.SQL("select {key}::text, {created}").format(
                     key=sql.Identifier(stream.key), created=_created(stream)
                 )
-                for key, at in self._counted(stream, window, connection, wanted, ""):
+                for key, at in self._counted(stream, window, connection, columns, wanted, ""):
                     yield Item(key, at)
                 return
             rows = connection.execute(
                 sql.SQL("select row_to_json(t)::text from {table} as t where {inexact} is null").format(
-                    table=_named(stream), inexact=_inexact(_columns(stream, connection))
+                    table=_named(stream), inexact=_inexact(columns)
                 )
             )
             for (payload,) in rows:
@@ -271,7 +275,13 @@ class PostgresSource:
                 _schema(stream, _columns(stream, connection))
 
     def _counted(
-        self, stream: Stream, window: Window, connection: psycopg.Connection, select: sql.Composed, tail: str
+        self,
+        stream: Stream,
+        window: Window,
+        connection: psycopg.Connection,
+        columns: Sequence[_Column],
+        select: sql.Composed,
+        tail: str,
     ) -> list[tuple[Any, ...]]:
         """Rows that can be landed, of the transactions that the cursor has passed, created in the window."""
         found = connection.execute(_SNAPSHOT).fetchone()
@@ -289,7 +299,7 @@ class PostgresSource:
             until=sql.Literal(window.until),
             since=sql.Literal(window.since or datetime.min.replace(tzinfo=UTC)),
             written=_written(0, until, next_xid, base),
-            inexact=_inexact(_columns(stream, connection)),
+            inexact=_inexact(columns),
             tail=sql.SQL(tail),
         )
         return connection.execute(statement).fetchall()

@@ -173,30 +173,26 @@ def test_a_row_of_a_small_table_that_json_cannot_hold_is_kept_apart_and_not_dele
     ]
 
 
-def test_text_of_a_database_in_another_encoding_lands_as_it_reads(settings: Settings, cluster: str) -> None:
+def _usage_in(settings: Settings, cluster: str, encoding: str, event_id: str) -> Settings:
+    """Settings for a database of its own in this encoding, with one usage event; `event_id` is an SQL literal."""
+    url = psycopg.conninfo.make_conninfo(cluster, dbname=encoding.lower())
     with psycopg.connect(cluster, autocommit=True) as connection:
-        connection.execute("drop database if exists latin")
-        connection.execute("create database latin encoding 'LATIN1' locale 'C' template template0")
-    latin = Settings(
-        **{**vars(settings), "app_database_url": Secret(psycopg.conninfo.make_conninfo(cluster, dbname="latin"))}
-    )
-    with psycopg.connect(cluster, dbname="latin", autocommit=True) as connection:
+        connection.execute(f"drop database if exists {encoding}")
+        connection.execute(f"create database {encoding} encoding '{encoding}' locale 'C' template template0")
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(CREATE_USAGE)
-        connection.execute("insert into usage_events values ('Zürich')")
+        connection.execute(f"insert into usage_events values ({event_id})")
+    return Settings(**{**vars(settings), "app_database_url": Secret(url)})
+
+
+def test_text_of_a_database_in_another_encoding_lands_as_it_reads(settings: Settings, cluster: str) -> None:
+    latin = _usage_in(settings, cluster, "LATIN1", "'Zürich'")
     _sync_usage(latin)
     assert _landed(latin) == [("Zürich",)]
 
 
 def test_text_that_is_in_no_encoding_is_refused_in_one_sentence(settings: Settings, cluster: str) -> None:
-    with psycopg.connect(cluster, autocommit=True) as connection:
-        connection.execute("drop database if exists bytes")
-        connection.execute("create database bytes encoding 'SQL_ASCII' locale 'C' template template0")
-    anything = Settings(
-        **{**vars(settings), "app_database_url": Secret(psycopg.conninfo.make_conninfo(cluster, dbname="bytes"))}
-    )
-    with psycopg.connect(cluster, dbname="bytes", autocommit=True) as connection:
-        connection.execute(CREATE_USAGE)
-        connection.execute("insert into usage_events values (E'\\xff')")
+    anything = _usage_in(settings, cluster, "SQL_ASCII", "E'\\xff'")
     with pytest.raises(SourceRefused, match=r"app\.usage_events: invalid byte sequence .*: correct the row"):
         _sync_usage(anything)
 
