@@ -235,7 +235,7 @@ class OrbSource:
             path = stream.endpoint.format(id=customer_id)
             for raws in self._list(stream, path, {"limit": _PAGE, "currency": unit}):
                 new.append(_page(stream, raws, origin, customer_id))
-                if all(_is_settled(raw, number, since) for raw in raws):
+                if raws and _is_settled(raws[-1], number, since):
                     break
             yield from reversed(new)
 
