@@ -17,9 +17,9 @@ orb     whole      list all, every run: catalogues, whose edits leave no other t
         usage      usage a day, subscription and metric, since the cursor less `lookback`;  `volume`: events an hour
         audit      events looked up by id, for a fixed sample of the product's own usage events (`after`): of those that landed
                    since, and of those that occurred within `lookback`
-        The first run of a UTC day is a sweep: it reads by the same rules everything there is (`audit`: what can still be
-        amended), and what a sweep of objects no longer finds is deleted. Each finds what the rule can't see: edits of what is
-        old or final, entries below the top, usage corrected before the look-back.
+        The first run of a UTC day is a sweep: it reads everything there is by the same rules (`audit`: what Orb lets one amend),
+        and what it no longer finds is deleted (`volume`: not). So is found within a day what a rule can't see: edits of what is
+        old or final, entries below the top of a ledger, usage corrected before the look-back.
 app     snapshot   the whole table, one consistent read; rows that are gone become deletions
         horizon    rows of the transactions that ended since the cursor, never past the snapshot's xmin horizon
 bank    files      every line of every statement that adds up, CSV, CAMT.053 or MT940

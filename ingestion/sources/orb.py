@@ -319,19 +319,25 @@ class OrbSource:
             yield from self._looked_up(stream, origin, _sample(audited, path, since))
 
     def _looked_up(self, stream: Stream, origin: str, sample: Sequence[tuple[str, datetime]]) -> Iterator[Page]:
-        """These events as Orb has them; what it does not find, it does not have."""
+        """These events as Orb has them. Those that had landed and that two searches miss, it has no longer."""
         for start in range(0, len(sample), _IDS_PER_SEARCH):
             asked = dict(sample[start : start + _IDS_PER_SEARCH])
-            body = {
-                "event_ids": list(asked),
-                "timeframe_start": _iso(min(asked.values())),
-                "timeframe_end": _iso(max(asked.values()) + timedelta(seconds=1)),
-            }
-            found = self._request(stream, "POST", stream.endpoint, _Found, json=body)
-            page = _page(stream, found.data, origin)
+            page = self._searched(stream, origin, asked)
+            yield page
             absent = asked.keys() - {row.object_id for row in page.rows}
-            gone = [Row(event_id, b"{}", origin, is_deleted=True) for event_id in sorted(absent)]
-            yield Page([*page.rows, *gone], rejected=page.rejected)
+            if missed := sorted(absent & self.landed.live_objects(stream)) if absent else []:
+                again = self._searched(stream, origin, {event_id: asked[event_id] for event_id in missed})
+                gone = set(missed).difference(row.object_id for row in again.rows)
+                yield again
+                yield Page([Row(event_id, b"{}", origin, is_deleted=True) for event_id in sorted(gone)])
+
+    def _searched(self, stream: Stream, origin: str, asked: Mapping[str, datetime]) -> Page:
+        body = {
+            "event_ids": list(asked),
+            "timeframe_start": _iso(min(asked.values())),
+            "timeframe_end": _iso(max(asked.values()) + timedelta(seconds=1)),
+        }
+        return _page(stream, self._request(stream, "POST", stream.endpoint, _Found, json=body).data, origin)
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
         return tallied(stream, self.roster(stream, window))

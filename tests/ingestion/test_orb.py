@@ -541,6 +541,22 @@ def test_an_event_that_was_amended_or_deprecated_lands_as_a_version(
     ]
 
 
+def test_an_answer_that_leaves_events_out_once_deletes_none(
+    run: Run, orb: Path, settings: Settings, database: str
+) -> None:
+    write_objects(orb, events=_recorded(settings, database, NOW - HOUR))
+    run("events")
+    server, answers = Orb(orb.parent, KEY, NOW), list[bytes]()
+
+    def is_empty_once(request: Request) -> Reply:
+        answers.append(server(request).body)
+        return Reply(200, b'{"data": []}' if len(answers) == 1 else answers[-1])
+
+    with served(is_empty_once) as base:
+        assert sync(stream_named("orb.events"), _from(settings, base), lambda: NOW + HOUR).rows == 0
+    assert len(answers) == 2
+
+
 def test_an_event_that_orb_has_only_later_is_looked_up_again(
     run: Run, orb: Path, settings: Settings, database: str
 ) -> None:
