@@ -1,6 +1,6 @@
-"""The product's PostgreSQL, through psycopg.
+"""The product's PostgreSQL, through psycopg and, for the rows of big tables, ADBC.
 
-`snapshot` reads a small table whole, as JSON rows. `horizon` streams a big one with `COPY … csv` to typed Arrow tables: a serial
+`snapshot` reads a small table whole, as JSON rows. `horizon` streams a big one with binary `COPY` to typed Arrow tables: a serial
 id or timestamp cursor loses rows whose transaction commits late, so a run reads the rows of the transactions that ended
 between two xmin horizons (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT): below the
 horizon no transaction is open, so nothing can appear there later; an updated row has a new xmin and is read again.
@@ -15,29 +15,33 @@ wrote it, the others of the range land.
 
 from __future__ import annotations
 
-import io
 import re
-import select
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import adbc_driver_manager.dbapi as adbc
 import psycopg
 import pyarrow as pa
-import pyarrow.csv as pacsv
-from psycopg import pq, sql
+import pyarrow.compute as pc
+from adbc_driver_postgresql.dbapi import connect as connect_columnar
+from psycopg import sql
 
 from ingestion.payload import Item, Page, Rejected, Row, SourceError, SourceRefused, head
 from ingestion.settings import Secret, Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream
 
-# A scan that joins another one in the middle of the table would cut other batches when a read is repeated.
-_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c synchronize_seqscans=off"
+# One moment, and nothing is changed. A scan that joins another one in the middle of the table would cut other batches when a
+# read is repeated.
+_OPTIONS = (
+    "-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c synchronize_seqscans=off "
+    r"-c default_transaction_isolation=repeatable\ read -c default_transaction_read_only=on"
+)
 _ROWS_A_PAGE = 1_000
 
 _COLUMNS = """
@@ -127,8 +131,6 @@ class PostgresSource:
         """A connection that sees one moment and changes nothing."""
         try:
             with psycopg.connect(self.url.reveal(), options=_OPTIONS) as connection:
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                connection.read_only = True
                 yield connection
         except psycopg.OperationalError as error:
             raise SourceError(
@@ -147,6 +149,22 @@ class PostgresSource:
             raise SourceRefused(
                 f"{stream}: {_first_line(error)}: create it, or correct the stream in ingestion/streams.py."
             ) from error
+
+    @contextmanager
+    def _columnar(self, connection: psycopg.Connection) -> Iterator[adbc.Cursor]:
+        """A cursor that sees what the connection sees and gives Arrow, parsed from binary `COPY` in native code. It raises
+        psycopg's errors."""
+        (snapshot,) = connection.execute("select pg_export_snapshot()").fetchone() or ("",)
+        same_moment = sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot))
+        try:
+            with (
+                connect_columnar(psycopg.conninfo.make_conninfo(self.url.reveal(), options=_OPTIONS)) as columnar,
+                columnar.cursor() as cursor,
+            ):
+                cursor.execute(same_moment.as_string(connection))
+                yield cursor
+        except adbc.Error as error:
+            raise _of_psycopg(error) from error
 
     def _snapshot(self, stream: Stream, connection: psycopg.Connection) -> Iterator[Page]:
         columns = _columns(stream, connection)
@@ -182,7 +200,7 @@ class PostgresSource:
         may_have_landed = not is_known and bool(self.landed.batch_paths_since(stream, None))
         yield Page(table=schema.empty_table())
 
-        def pages() -> Generator[Page]:
+        def pages(columnar: adbc.Cursor) -> Generator[Page]:
             for start, end in windows:
                 has_rows = start.file is not None
                 written = _written(start.since, end, next_xid, base)
@@ -196,16 +214,17 @@ class PostgresSource:
                             last=sql.Literal(f"({block + _BLOCKS_A_BATCH},0)"),
                             written=written,
                         )
-                        table, rejected = _copied(stream, connection, columns, schema, rows)
+                        table, rejected = _copied(stream, connection, columnar, columns, schema, rows)
                         if table.num_rows or rejected:
                             has_rows = True
                             reached = f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}"
                             yield Page(table=table, rejected=rejected, cursor=reached)
                 yield Page(table=schema.empty_table(), cursor=f"{cluster}:{end}", is_checkpoint=has_rows)
 
-        for page in _ahead(pages()):
-            assert page.table is not None
-            yield replace(page, table=self.landed.unlanded(stream, page.table)) if may_have_landed else page
+        with self._columnar(connection) as columnar, closing(_ahead(pages(columnar))) as ahead:
+            for page in ahead:
+                assert page.table is not None
+                yield replace(page, table=self.landed.unlanded(stream, page.table)) if may_have_landed else page
 
     def _leaves(self, stream: Stream, connection: psycopg.Connection) -> list[tuple[str, int, int]]:
         """(name, file, blocks) of each table that holds rows. Refuses what has no place to go on from."""
@@ -305,7 +324,7 @@ class PostgresSource:
         return connection.execute(statement).fetchall()
 
 
-def _ahead(pages: Generator[Page]) -> Iterator[Page]:
+def _ahead(pages: Generator[Page]) -> Generator[Page]:
     """The same pages, each read in a thread of its own while the one before it is being landed."""
     with closing(pages), ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, pages, None)
@@ -317,21 +336,30 @@ def _ahead(pages: Generator[Page]) -> Iterator[Page]:
 def _copied(
     stream: Stream,
     connection: psycopg.Connection,
+    columnar: adbc.Cursor,
     columns: Sequence[_Column],
     schema: pa.Schema,
     rows: sql.Composed,
 ) -> tuple[pa.Table, list[Rejected]]:
     """The rows of a `from … where …` as a table, and those that no table can hold as PostgreSQL wrote them."""
-    names = sql.SQL(", ").join(map(sql.Identifier, schema.names))
+
+    def table(condition: sql.Composable) -> pa.Table:
+        values = sql.SQL(", ").join(column.as_copied for column in columns)
+        columnar.execute(sql.SQL("select {} {} {}").format(values, rows, condition).as_string(connection))
+        return _exact(columnar.fetch_arrow_table(), schema)
+
     try:
-        return _table(schema, connection, sql.SQL("{} {}").format(names, rows)), []
+        return table(sql.SQL("")), []
     except pa.ArrowInvalid:
         inexact = _inexact(columns)
-    statement = sql.SQL("{}, {} {} and {} is not null").format(inexact, names, rows, inexact)
-    lines = (bytes(line).removesuffix(b"\n").split(b",", 1) for line in _csv(connection, statement))
+    names = sql.SQL(", ").join(map(sql.Identifier, schema.names))
+    statement = sql.SQL("copy (select {}, {} {} and {} is not null) to stdout with (format csv)")
+    with connection.cursor() as cursor, cursor.copy(statement.format(inexact, names, rows, inexact)) as copy:
+        # PostgreSQL sends a row a block.
+        lines = [bytes(line).removesuffix(b"\n").split(b",", 1) for line in copy]
     rejected = [Rejected(original, _why(columns[int(place)])) for place, original in lines]
     try:
-        return _table(schema, connection, sql.SQL("{} {} and {} is null").format(names, rows, inexact)), rejected
+        return table(sql.SQL("and {} is null").format(inexact)), rejected
     except pa.ArrowInvalid as error:
         raise SourceRefused(
             f"{stream}: a value of table {stream.endpoint} does not fit its column ({error}); nothing of this range was "
@@ -339,46 +367,15 @@ def _copied(
         ) from error
 
 
-def _csv(connection: psycopg.Connection, select_list: sql.Composed) -> Iterator[bytes | memoryview]:
-    """The CSV of a statement, a row a block. `Cursor.copy` does the same at three times the processor time of a row."""
-    pgconn = connection.pgconn
-    statement = sql.SQL("copy (select {}) to stdout with (format csv)").format(select_list)
-    result: pq.abc.PGresult | None = pgconn.exec_(statement.as_bytes(connection))
-    arrival = select.poll()
-    arrival.register(pgconn.socket, select.POLLIN)
-    while result is not None:
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(result, encoding="utf-8")
-        if result.status == pq.ExecStatus.COPY_OUT:
-            while (found := pgconn.get_copy_data(1))[0] >= 0:
-                if found[0]:
-                    yield found[1]
-                else:
-                    arrival.poll()
-                    pgconn.consume_input()
-        result = pgconn.get_result()
-
-
-def _table(schema: pa.Schema, connection: psycopg.Connection, statement: sql.Composed) -> pa.Table:
-    """Typed rows of a statement. Raises ArrowInvalid for a value that its type can't hold exactly: nothing is rounded."""
-    text = io.BytesIO()
-    text.writelines(_csv(connection, statement))
-    if not text.tell():
-        return schema.empty_table()
-    return pacsv.read_csv(
-        pa.BufferReader(text.getbuffer()),
-        # Threads of the parser would take the processor from the server that the next rows come from.
-        read_options=pacsv.ReadOptions(column_names=schema.names, block_size=8 << 20, use_threads=False),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            column_types=schema,
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            true_values=["t"],
-            false_values=["f"],
-        ),
-    )
+def _exact(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The same values in these types. Raises ArrowInvalid for one that its type can't hold exactly: nothing is rounded."""
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if kind in _BOUNDS:
+            # An infinite date comes as one far outside.
+            least, most = (pa.scalar(bound, kind) for bound in _BOUNDS[kind])
+            if pc.any(pc.or_(pc.less(table[name], least), pc.greater(table[name], most))).as_py():
+                raise pa.ArrowInvalid(f"{name} is not in the years 1 to 9999")
+    return table.cast(schema)
 
 
 _ARROW_TYPES = {
@@ -395,6 +392,10 @@ _ARROW_TYPES = {
     "date": pa.date32(),
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
+_BOUNDS = {
+    pa.date32(): (date.min, date.max),
+    pa.timestamp("us", tz="UTC"): (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+}
 
 
 class _Column(NamedTuple):
@@ -404,12 +405,23 @@ class _Column(NamedTuple):
     kind: str
 
     @property
+    def base(self) -> str:
+        """The type without its precision."""
+        return re.sub(r"\(.*\)", "", self.kind)
+
+    @property
+    def as_copied(self) -> sql.Composable:
+        """A number crosses as its digits, which the server writes faster than ADBC does; the others have no type in Arrow."""
+        name = sql.Identifier(self.name)
+        return sql.SQL("{}::text").format(name) if self.base in ("numeric", "uuid", "json", "jsonb") else name
+
+    @property
     def is_number(self) -> bool:
-        return re.fullmatch(r"numeric(\(.*\))?|real|double precision", self.kind) is not None
+        return self.base in ("numeric", "real", "double precision")
 
     @property
     def is_date(self) -> bool:
-        return re.fullmatch(r"date|timestamp(\(\d\))? (with|without) time zone", self.kind) is not None
+        return self.base in ("date", "timestamp with time zone", "timestamp without time zone")
 
 
 def _columns(stream: Stream, connection: psycopg.Connection) -> list[_Column]:
@@ -437,19 +449,19 @@ def _why(column: _Column) -> str:
 
 
 def _schema(stream: Stream, columns: Sequence[_Column]) -> pa.Schema:
-    return pa.schema([(column.name, _arrow_type(stream, *column)) for column in columns])
+    return pa.schema([(column.name, _arrow_type(stream, column)) for column in columns])
 
 
-def _arrow_type(stream: Stream, column: str, kind: str) -> pa.DataType:
-    name, _, arguments = kind.partition("(")
-    if name == "numeric" and arguments:
-        precision, scale = (int(part) for part in arguments.rstrip(")").split(","))
-        return pa.decimal128(precision, scale)
-    if name in _ARROW_TYPES:
-        return _ARROW_TYPES[name]
+def _arrow_type(stream: Stream, column: _Column) -> pa.DataType:
+    if digits := re.fullmatch(r"numeric\((\d+),(\d+)\)", column.kind):
+        precision, scale = map(int, digits.groups())
+        if scale <= precision <= 38:
+            return pa.decimal128(precision, scale)
+    if column.base in _ARROW_TYPES:
+        return _ARROW_TYPES[column.base]
     raise SourceRefused(
-        f"{stream}: column {column} of table {stream.endpoint} has type {kind}, which can't be landed exactly; "
-        "declare numeric with precision and scale, or timestamps with time zone."
+        f"{stream}: column {column.name} of table {stream.endpoint} has type {column.kind}, which can't be landed exactly; "
+        "declare numeric with a precision of at most 38 and a scale, or timestamps with time zone."
     )
 
 
@@ -473,6 +485,15 @@ def _decimal(value: Any) -> Decimal | None:
 
 def _named(stream: Stream) -> sql.Identifier:
     return sql.Identifier(*stream.endpoint.split("."))
+
+
+def _of_psycopg(error: adbc.Error) -> psycopg.Error:
+    """The same error as psycopg says it: by SQLSTATE, without what ADBC puts before the server's words."""
+    try:
+        kind = psycopg.errors.lookup(error.sqlstate or "")
+    except KeyError:
+        kind = psycopg.OperationalError
+    return kind(str(error).partition(":  ")[2] or str(error))
 
 
 def _is_usable(url: str) -> bool:

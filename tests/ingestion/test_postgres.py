@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import duckdb
 import psycopg
 import pytest
+from adbc_driver_postgresql.dbapi import connect as connect_columnar
 
 from ingestion.certificate import certify
 from ingestion.lake import Batch
@@ -55,6 +57,25 @@ def test_rows_of_a_transaction_held_open_for_the_whole_sync_arrive_with_the_next
     assert _landed(app_settings) == [("before",), ("overtakes",), ("slow",)]
 
 
+def test_a_row_that_is_committed_after_the_horizon_was_taken_is_not_read_under_it(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('before')")
+
+        def connect_late(url: str) -> object:
+            connection.execute("insert into usage_events values ('late')")
+            return connect_columnar(url)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres, "connect_columnar", connect_late)
+            _sync_usage(app_settings)
+            assert _landed(app_settings) == [("before",)]
+        _sync_usage(app_settings)
+    assert _landed(app_settings) == [("before",), ("late",)]
+
+
 def test_a_second_run_lands_nothing_and_a_third_only_what_is_new(app_settings: Settings, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(CREATE_USAGE)
@@ -91,6 +112,36 @@ def test_values_land_to_the_last_digit(app_settings: Settings, database: str) ->
         ("b", None, None, Decimal("0.000001"), None),
         ('c\n"quoted", it', "x", 0, Decimal("-0.500000"), "1970-01-01 00:00:00+00"),
     ]
+
+
+def test_every_type_that_can_be_kept_exactly_lands_as_it_is(app_settings: Settings, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "create table usage_events (event_id uuid primary key, padded char(5), short varchar(9), small smallint, "
+            "number integer, flag boolean, day date, at timestamp(0) with time zone, wide numeric(38, 18), whole numeric(5), "
+            "binary_json jsonb, as_written json)"
+        )
+        connection.execute(
+            "insert into usage_events values "
+            "('00000000-0000-0000-0000-00000000000a', 'ab', 'x', -32768, 2147483647, true, '9999-12-31', "
+            "'9999-12-31 23:59:59', 12345678901234567890.123456789012345678, -99999, "
+            "'{\"b\": 1.50}', '{ \"a\": 1e3 }'), "
+            "('00000000-0000-0000-0000-00000000000b', null, null, null, null, false, '0001-01-01', '0001-01-01', "
+            "-0.000000000000000001, 0, null, null)"
+        )
+        _sync_usage(app_settings)
+    columns = '* exclude (batch_id, read_at) replace (cast("at" as varchar) as "at", cast(day as varchar) as day)'
+    assert _landed(app_settings, columns) == [
+        (
+            "00000000-0000-0000-0000-00000000000a", "ab   ", "x", -32768, 2147483647, True, "9999-12-31",
+            "9999-12-31 23:59:59+00", Decimal("12345678901234567890.123456789012345678"), Decimal(-99999),
+            '{"b": 1.50}', '{ "a": 1e3 }',
+        ),
+        (
+            "00000000-0000-0000-0000-00000000000b", None, None, None, None, False, "0001-01-01",
+            "0001-01-01 00:00:00+00", Decimal("-0.000000000000000001"), Decimal(0), None, None,
+        ),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -197,10 +248,13 @@ def test_text_that_is_in_no_encoding_is_refused_in_one_sentence(settings: Settin
         _sync_usage(anything)
 
 
-def test_a_numeric_without_precision_is_refused_with_advice(app_settings: Settings, database: str) -> None:
+@pytest.mark.parametrize("kind", ["numeric", "numeric(39, 9)", "numeric(3, 5)", "numeric(5, -2)", "double precision"])
+def test_a_type_that_no_decimal_holds_exactly_is_refused_with_advice(
+    app_settings: Settings, database: str, kind: str
+) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("create table usage_events (event_id text primary key, quantity numeric)")
-    with pytest.raises(SourceError, match="declare numeric with precision and scale"):
+        connection.execute(f"create table usage_events (event_id text primary key, quantity {kind})")
+    with pytest.raises(SourceRefused, match=r"quantity .* declare numeric with a precision of at most 38 and a scale"):
         _sync_usage(app_settings)
 
 
@@ -294,6 +348,26 @@ def test_an_unreachable_server_is_one_sentence_with_the_variable(settings: Setti
     with pytest.raises(SourceError, match="check APP_DATABASE_URL") as raised:
         sync(CUSTOMERS, away)
     assert "hidden" not in str(raised.value)
+
+
+def test_a_server_that_breaks_off_in_the_middle_of_a_table_is_one_sentence(
+    app_settings: Settings, database: str
+) -> None:
+    with (
+        psycopg.connect(database) as locked,
+        psycopg.connect(database, autocommit=True) as watching,
+        ThreadPoolExecutor(1) as reader,
+    ):
+        watching.execute(CREATE_USAGE)
+        watching.execute("insert into usage_events values ('a')")
+        locked.execute("lock table usage_events in access exclusive mode")
+        reading = reader.submit(_sync_usage, app_settings)
+        while not watching.execute("select pg_terminate_backend(pid) from pg_locks where not granted").fetchone():
+            assert not reading.done()
+        with pytest.raises(SourceError, match=r"app\.usage_events: PostgreSQL .* broke off \(terminating connection"):
+            reading.result()
+        locked.rollback()
+        assert _sync_usage(app_settings).rows == 1
 
 
 def test_a_crash_in_the_middle_of_a_table_goes_on_where_it_was_with_nothing_twice_or_lost(
