@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,11 +12,11 @@ from adbc_driver_postgresql.dbapi import connect as connect_columnar
 
 from ingestion.certificate import certify
 from ingestion.lake import Batch
-from ingestion.payload import SourceError, SourceRefused
+from ingestion.payload import Item, SourceError, SourceRefused
 from ingestion.settings import Secret, Settings
 from ingestion.sources import postgres
-from ingestion.sources.base import Measure
-from ingestion.streams import stream_named
+from ingestion.sources.base import Measure, Window
+from ingestion.streams import Stream, stream_named
 from ingestion.sync import SyncResult, rebuild, sync
 from ingestion.warehouses.duckdb import DuckDBWarehouse
 
@@ -467,3 +468,42 @@ def test_rows_are_counted_against_the_source_by_day_and_column(app_settings: Set
         certificate = certify(_sync_usage(app_settings), app_settings)
     assert not certificate.is_complete
     assert [(one.object_id, one.kind) for one in certificate.differences] == [("a", "unknown")]
+
+
+def test_a_row_that_was_updated_is_counted_once_and_as_it_is_now(app_settings: Settings, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute(
+            "insert into usage_events values ('a', 'acct_1', 5, null, 'today'), ('b', 'acct_1', 7, null, 'today')"
+        )
+        for number in (6, 8):
+            _sync_usage(app_settings)
+            connection.execute(f"update usage_events set input_tokens = {number} where event_id = 'a'")
+        certificate = certify(_sync_usage(app_settings), app_settings)
+    assert certificate.is_complete
+    assert len(_landed(app_settings)) == 4
+    assert certificate.landed[Measure(datetime.now(UTC).date(), "input_tokens")] == 15
+
+
+def test_only_the_days_that_differ_are_searched_row_by_row(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[object] = []
+    roster = DuckDBWarehouse.roster
+
+    def watched(self: DuckDBWarehouse, stream: Stream, window: Window) -> Iterator[Item]:
+        for item in roster(self, stream, window):
+            listed.append(item.object_id)
+            yield item
+
+    monkeypatch.setattr(DuckDBWarehouse, "roster", watched)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute(
+            "insert into usage_events (event_id, occurred_at) values ('old', 'yesterday'), ('a', 'today'), ('b', 'today')"
+        )
+        certify(_sync_usage(app_settings), app_settings)
+        connection.execute("delete from usage_events where event_id = 'b'")
+        certificate = certify(_sync_usage(app_settings), app_settings)
+    assert [one.object_id for one in certificate.differences] == ["b"]
+    assert set(listed) == {"a", "b"}
