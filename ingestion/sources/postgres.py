@@ -7,7 +7,8 @@ horizon no transaction is open, so nothing can appear there later; an updated ro
 A run reads block range by block range, and each batch says in its cursor how far it came: `<system identifier>:<xid>` after a
 window, `<system identifier>:<xid>:<horizon>:<file>:<block>` in the middle of one. A crash there goes on at that block with the
 same horizon: what has landed does not land twice. Another cluster behind the same address (a restore, a failover to a copy), or a
-table that was rewritten in the middle of a window, is read whole, and rows that have landed as they are now are left out.
+table that was rewritten in the middle of a window, is read whole (its xid is -1), and rows whose newest landed version is as they
+are now are left out.
 
 A number that is not finite or a date outside the years 1 to 9999 can't be kept exactly: its row goes to quarantine as PostgreSQL
 wrote it, the others of the range land.
@@ -53,8 +54,9 @@ order by attnum
 
 # How many transactions before the next one a row was written: a row's xmin has 32 bits and wraps.
 _AGE = "(age(xmin)::bigint & 4294967295)"
-# Two batches are in memory at a time: one being read, one being written.
-_BLOCKS_A_BATCH = 4096
+# On disk, with what PostgreSQL keeps beside the rows. Two batches are in memory at a time: one being read, one being written.
+_BYTES_A_BATCH = 32 << 20
+_AGAIN = -1
 
 _SNAPSHOT = """
 select
@@ -66,7 +68,11 @@ select
 
 # A partitioned table has no rows of its own; a plain one is its own leaf.
 _LEAVES = """
-select oid::regclass::text, pg_relation_filenode(oid), pg_relation_size(oid) / current_setting('block_size')::bigint
+select
+    oid::regclass::text,
+    pg_relation_filenode(oid),
+    pg_relation_size(oid) / current_setting('block_size')::bigint,
+    pg_table_size(oid)
 from pg_class
 where relkind = 'r' and oid in (select relid from pg_partition_tree(%(name)s) union select %(name)s::regclass)
 order by 2
@@ -84,8 +90,8 @@ select exists (
 
 @dataclass(frozen=True)
 class _Place:
-    """How far a table has been read: all of the transactions below `since`, and, in the middle of a window that ends at
-    `horizon`, the blocks of the files up to this one."""
+    """How far a table has been read: all of the transactions below `since` (`_AGAIN`: none, but rows have landed), and, in the
+    middle of a window that ends at `horizon`, the blocks of the files up to this one."""
 
     cluster: str | None
     since: int
@@ -97,6 +103,20 @@ class _Place:
     def of(cursor: str | None) -> _Place:
         cluster, *numbers = (cursor or "").split(":")
         return _Place(cluster or None, *map(int, numbers or ["0"]))
+
+
+class _Leaf(NamedTuple):
+    """A table that holds rows: its name, the number of its file, its blocks, and its bytes with those kept beside the rows."""
+
+    name: str
+    file: int
+    blocks: int
+    size: int
+
+    @property
+    def step(self) -> int:
+        """Blocks a batch."""
+        return max(1, self.blocks * _BYTES_A_BATCH // max(1, self.size))
 
 
 @dataclass(frozen=True)
@@ -190,48 +210,48 @@ class PostgresSource:
         assert found is not None
         cluster, horizon, next_xid, base = found
         place = _Place.of(cursor)
-        is_known = place.cluster == cluster and (place.file is None or place.file in {file for _, file, _ in leaves})
-        if not is_known:
-            place = _Place(cluster, 0)
+        if place.cluster != cluster or (place.file is not None and place.file not in {leaf.file for leaf in leaves}):
+            place = _Place(cluster, _AGAIN if self.landed.batch_paths_since(stream, None) else 0)
         windows = [(place, place.horizon)] if place.horizon else []
         windows.append((_Place(cluster, place.horizon or place.since), horizon))
         columns = _columns(stream, connection)
         schema = _schema(stream, columns)
-        may_have_landed = not is_known and bool(self.landed.batch_paths_since(stream, None))
         yield Page(table=schema.empty_table())
 
         def pages(columnar: adbc.Cursor) -> Generator[Page]:
             for start, end in windows:
+                if start.since == end:
+                    continue
                 has_rows = start.file is not None
                 written = _written(start.since, end, next_xid, base)
-                for leaf, file, blocks in leaves:
-                    if start.file is not None and file < start.file:
+                for leaf in leaves:
+                    if start.file is not None and leaf.file < start.file:
                         continue
-                    for block in range(start.block if file == start.file else 0, blocks, _BLOCKS_A_BATCH):
+                    for block in range(start.block if leaf.file == start.file else 0, leaf.blocks, leaf.step):
                         rows = sql.SQL("from {leaf} where ctid >= {first} and ctid < {last} {written}").format(
-                            leaf=sql.SQL(leaf),
+                            leaf=sql.SQL(leaf.name),
                             first=sql.Literal(f"({block},0)"),
-                            last=sql.Literal(f"({block + _BLOCKS_A_BATCH},0)"),
+                            last=sql.Literal(f"({block + leaf.step},0)"),
                             written=written,
                         )
                         table, rejected = _copied(stream, connection, columnar, columns, schema, rows)
                         if table.num_rows or rejected:
                             has_rows = True
-                            reached = f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}"
+                            reached = f"{cluster}:{start.since}:{end}:{leaf.file}:{block + leaf.step}"
                             yield Page(table=table, rejected=rejected, cursor=reached)
                 yield Page(table=schema.empty_table(), cursor=f"{cluster}:{end}", is_checkpoint=has_rows)
 
         with self._columnar(connection) as columnar, closing(_ahead(pages(columnar))) as ahead:
             for page in ahead:
                 assert page.table is not None
-                yield replace(page, table=self.landed.unlanded(stream, page.table)) if may_have_landed else page
+                yield replace(page, table=self.landed.unlanded(stream, page.table)) if place.since == _AGAIN else page
 
-    def _leaves(self, stream: Stream, connection: psycopg.Connection) -> list[tuple[str, int, int]]:
-        """(name, file, blocks) of each table that holds rows. Refuses what has no place to go on from."""
+    def _leaves(self, stream: Stream, connection: psycopg.Connection) -> list[_Leaf]:
+        """Each table that holds rows, in the order of their files. Refuses what has no place to go on from."""
         (is_keyed,) = connection.execute(_KEYED, [stream.endpoint, stream.key]).fetchone() or (False,)
         leaves = connection.execute(_LEAVES, {"name": stream.endpoint}).fetchall()
         if leaves and is_keyed:
-            return [(str(name), int(file), int(blocks)) for name, file, blocks in leaves]
+            return [_Leaf(*leaf) for leaf in leaves]
         raise SourceRefused(
             f"{stream}: {stream.endpoint} can't be read incrementally: "
             + (f"{stream.key} has no unique index" if leaves else "it is no table with rows of its own")
@@ -469,7 +489,7 @@ def _written(since: int, end: int, next_xid: int, base: int) -> sql.Composed:
     """The rows that transactions from `since` to before `end` wrote. Without a lower bound none is too old; where no transaction
     is open every row that can be seen is old enough."""
     bounds = [sql.SQL(f"and {_AGE} > {{}}").format(sql.Literal(base - end))] if end < next_xid else []
-    if since:
+    if since > 0:
         bounds.append(sql.SQL(f"and {_AGE} <= {{}}").format(sql.Literal(base - since)))
     return sql.SQL(" ").join(bounds)
 

@@ -189,9 +189,20 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         if not self.paths(stream):
             return rows
-        same = " and ".join(f"landed.{name} is not distinct from candidates.{name}" for name in rows.schema.names)
+        same = " and ".join(f"newest.{name} is not distinct from candidates.{name}" for name in rows.schema.names)
         return self._select(
-            f"select * from candidates anti join {'.'.join(stream.asset_key)} as landed on {same}", rows
+            f"""
+            select *
+            from candidates
+            anti join (
+                select landed.*
+                from {".".join(stream.asset_key)} as landed
+                inner join ingestion.batches using (batch_id)
+                semi join candidates using ({stream.key})
+                qualify row_number() over (partition by {stream.key} order by load_order desc) = 1
+            ) as newest on {same}
+            """,
+            rows,
         )
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,6 +32,20 @@ create table usage_events (
 
 def _sync_usage(settings: Settings) -> SyncResult:
     return sync(USAGE, settings)
+
+
+def _dies_at_the_load(number: int, monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> None:
+    load, loads = DuckDBWarehouse.load, iter(range(number - 1))
+
+    def dies(self: DuckDBWarehouse, batch: Batch, loaded_at: datetime) -> None:
+        if next(loads, None) is None:
+            raise KeyboardInterrupt
+        load(self, batch, loaded_at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "load", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run()
 
 
 def _landed(
@@ -187,7 +201,7 @@ def test_a_row_with_a_value_that_no_table_can_hold_is_kept_apart_and_the_others_
 def test_a_table_of_nothing_but_rows_that_no_table_can_hold_is_read_once(
     app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_BLOCKS_A_BATCH", 1)
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(CREATE_USAGE)
         connection.execute(
@@ -272,6 +286,53 @@ def test_another_cluster_behind_the_address_is_read_whole_without_doubling_a_row
         assert _sync_usage(app_settings).rows == 1
         assert _sync_usage(app_settings).rows == 0
     assert _landed(app_settings) == [("a",), ("b",), ("c",)]
+
+
+def test_a_row_that_a_restore_took_back_to_an_earlier_version_lands_again(
+    app_settings: Settings, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('a', 'acct_1', 5, null, 'yesterday')")
+        for number in (6, 5):
+            _sync_usage(app_settings)
+            connection.execute(f"update usage_events set input_tokens = {number} where event_id = 'a'")
+        with duckdb.connect(str(app_settings.warehouse)) as warehouse:
+            warehouse.execute("update ingestion.batches set cursor_to = '4711:99999999'")
+        result = _sync_usage(app_settings)
+        assert result.rows == 1
+        assert certify(result, app_settings).is_complete
+    assert _landed(app_settings, "event_id, input_tokens") == [("a", 5), ("a", 5), ("a", 6)]
+
+
+def test_a_crash_while_a_table_is_read_again_doubles_no_row(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        # updated rows stay in the table's first block
+        connection.execute("alter table usage_events set (fillfactor = 50)")
+        connection.execute("insert into usage_events select i::text from generate_series(1, 1000) as i")
+        _sync_usage(app_settings)
+        connection.execute("update usage_events set input_tokens = 7 where event_id::int <= 10")
+        _dies_at_the_load(2, monkeypatch, lambda: sync(USAGE, app_settings, from_the_beginning=True))
+        connection.execute("insert into usage_events values ('new')")
+        _sync_usage(app_settings)
+    rows = _landed(app_settings, "event_id, input_tokens")
+    assert len(rows) == len(set(rows)) == 1011
+
+
+def test_rows_that_are_kept_beside_the_table_make_its_batches_smaller(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1 << 16)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table usage_events (event_id text primary key, prompt text)")
+        connection.execute("alter table usage_events alter prompt set storage external")
+        connection.execute("insert into usage_events select i, repeat('x', 10000) from generate_series(1, 400) as i")
+        assert len(_sync_usage(app_settings).batches) > 2
+    assert len(_landed(app_settings)) == 400
 
 
 def test_reading_again_from_the_beginning_doubles_no_row(app_settings: Settings, database: str) -> None:
@@ -374,21 +435,11 @@ def test_a_server_that_breaks_off_in_the_middle_of_a_table_is_one_sentence(
 def test_a_crash_in_the_middle_of_a_table_goes_on_where_it_was_with_nothing_twice_or_lost(
     app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_BLOCKS_A_BATCH", 1)
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(CREATE_USAGE)
         connection.execute("insert into usage_events select i::text from generate_series(1, 1000) as i")
-        load, loads = DuckDBWarehouse.load, iter(range(3))
-
-        def dies_at_the_fourth(self: DuckDBWarehouse, batch: Batch, loaded_at: datetime) -> None:
-            if next(loads, None) is None:
-                raise KeyboardInterrupt
-            load(self, batch, loaded_at)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(DuckDBWarehouse, "load", dies_at_the_fourth)
-            with pytest.raises(KeyboardInterrupt):
-                _sync_usage(app_settings)
+        _dies_at_the_load(4, monkeypatch, lambda: _sync_usage(app_settings))
         landed = len(_landed(app_settings))
         assert 0 < landed < 1000
         # rows of blocks that were read move to others, rows of blocks to come leave theirs
