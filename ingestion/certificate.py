@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
@@ -23,7 +23,7 @@ from ingestion.streams import CERTIFICATES, DIFFERENCES, Stream
 from ingestion.sync import SyncResult, connect, opened, recover, sync
 from ingestion.warehouses.base import Warehouse
 
-_OVERLAP = timedelta(days=1)
+_DAY = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
@@ -131,8 +131,9 @@ def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[
         certificate = Certificate(stream, window, said, landed, ())
         if certificate.is_complete:
             return certificate
-        there = {item.object_id: item for item in source.roster(stream, window)}
-        here = {item.object_id: item for item in warehouse.roster(stream, window)}
+        windows = _differing(certificate) if stream.is_typed else [window]
+        there = {item.object_id: item for each in windows for item in source.roster(stream, each)}
+        here = {item.object_id: item for each in windows for item in warehouse.roster(stream, each)}
         differences = [
             Difference(
                 object_id,
@@ -153,9 +154,15 @@ def _window(result: SyncResult, warehouse: Warehouse) -> Window:
     through = warehouse.certified_through(result.stream)
     since = None
     if through is not None and result.stream.created:
-        day = (through - max(result.stream.lookback, _OVERLAP)).astimezone(UTC).date()
+        day = (through - max(result.stream.lookback, _DAY)).astimezone(UTC).date()
         since = datetime.combine(day, time(), UTC)
     return Window(since, result.started_at, result.cursor_to)
+
+
+def _differing(certificate: Certificate) -> list[Window]:
+    """The days that differ: a big table's objects are listed for these alone, for all of them might not fit in memory."""
+    days = sorted({datetime.combine(measure.day, time(), UTC) for measure in certificate.differing if measure.day})
+    return [replace(certificate.window, since=day, until=min(day + _DAY, certificate.window.until)) for day in days]
 
 
 def _certified(certificate: Certificate, at: datetime) -> pa.Table:

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from ingestion.streams import Stream
 
 _METADATA_KEY = b"tieout"
-# A dictionary of values that never repeat costs time and makes the file no smaller.
 _UNREPEATED = ("object_id", "payload", "payload_hash")
 
 
@@ -112,7 +111,12 @@ class Lake:
         name = f"{finished_at:%Y%m%dT%H%M%S%fZ}-{manifest.batch_id}.parquet"
         self._fs.create_dir(folder, recursive=True)
         temporary, path = f"{folder}/.{name}.part", f"{folder}/{name}"
-        repetitive = [name for name in landed.schema.names if name not in (stream.key, *_UNREPEATED)]
+        # A dictionary of numbers, or of texts that never repeat, costs time and makes the file no smaller.
+        repetitive = [
+            field.name
+            for field in landed.schema
+            if pa.types.is_string(field.type) and field.name not in (stream.key, *_UNREPEATED)
+        ]
         pq.write_table(landed, temporary, filesystem=self._fs, compression="zstd", use_dictionary=repetitive)
         self._fs.move(temporary, path)
         return Batch(manifest, path)

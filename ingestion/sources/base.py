@@ -57,7 +57,8 @@ class Landed(Protocol):
         """By parent id and unit, the highest `sequence` number up to which every live object that landed is final."""
 
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
-        """Those typed rows that have not landed as they are: for reading a table again after its cursor lost its meaning."""
+        """Those typed rows whose newest landed version, if any, is another: for reading a table again after its cursor lost its
+        meaning."""
 
     def batch_paths_since(self, stream: Stream, batch_id: str | None) -> Sequence[tuple[str, str]]:
         """(batch id, lake path) of the stream's batches loaded after this one, oldest first."""

@@ -1,13 +1,14 @@
-"""The product's PostgreSQL, through psycopg.
+"""The product's PostgreSQL, through psycopg and, for the rows of big tables, ADBC.
 
-`snapshot` reads a small table whole, as JSON rows. `horizon` streams a big one with `COPY … csv` to typed Arrow tables: a serial
+`snapshot` reads a small table whole, as JSON rows. `horizon` streams a big one with binary `COPY` to typed Arrow tables: a serial
 id or timestamp cursor loses rows whose transaction commits late, so a run reads the rows of the transactions that ended
 between two xmin horizons (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT): below the
 horizon no transaction is open, so nothing can appear there later; an updated row has a new xmin and is read again.
 A run reads block range by block range, and each batch says in its cursor how far it came: `<system identifier>:<xid>` after a
 window, `<system identifier>:<xid>:<horizon>:<file>:<block>` in the middle of one. A crash there goes on at that block with the
 same horizon: what has landed does not land twice. Another cluster behind the same address (a restore, a failover to a copy), or a
-table that was rewritten in the middle of a window, is read whole, and rows that have landed as they are now are left out.
+table that was rewritten in the middle of a window, is read whole (its xid is -1), and rows whose newest landed version is as they
+are now are left out.
 
 A number that is not finite or a date outside the years 1 to 9999 can't be kept exactly: its row goes to quarantine as PostgreSQL
 wrote it, the others of the range land.
@@ -15,29 +16,33 @@ wrote it, the others of the range land.
 
 from __future__ import annotations
 
-import io
 import re
-import select
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import adbc_driver_manager.dbapi as adbc
 import psycopg
 import pyarrow as pa
-import pyarrow.csv as pacsv
-from psycopg import pq, sql
+import pyarrow.compute as pc
+from adbc_driver_postgresql.dbapi import connect as connect_columnar
+from psycopg import sql
 
 from ingestion.payload import Item, Page, Rejected, Row, SourceError, SourceRefused, head
 from ingestion.settings import Secret, Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream
 
-# A scan that joins another one in the middle of the table would cut other batches when a read is repeated.
-_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c synchronize_seqscans=off"
+# One moment, and nothing is changed. A scan that joins another one in the middle of the table would cut other batches when a
+# read is repeated.
+_OPTIONS = (
+    "-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c synchronize_seqscans=off "
+    r"-c default_transaction_isolation=repeatable\ read -c default_transaction_read_only=on"
+)
 _ROWS_A_PAGE = 1_000
 
 _COLUMNS = """
@@ -49,8 +54,9 @@ order by attnum
 
 # How many transactions before the next one a row was written: a row's xmin has 32 bits and wraps.
 _AGE = "(age(xmin)::bigint & 4294967295)"
-# Two batches are in memory at a time: one being read, one being written.
-_BLOCKS_A_BATCH = 4096
+# On disk, with what PostgreSQL keeps beside the rows. Two batches are in memory at a time: one being read, one being written.
+_BYTES_A_BATCH = 32 << 20
+_AGAIN = -1
 
 _SNAPSHOT = """
 select
@@ -62,7 +68,11 @@ select
 
 # A partitioned table has no rows of its own; a plain one is its own leaf.
 _LEAVES = """
-select oid::regclass::text, pg_relation_filenode(oid), pg_relation_size(oid) / current_setting('block_size')::bigint
+select
+    oid::regclass::text,
+    pg_relation_filenode(oid),
+    pg_relation_size(oid) / current_setting('block_size')::bigint,
+    pg_table_size(oid)
 from pg_class
 where relkind = 'r' and oid in (select relid from pg_partition_tree(%(name)s) union select %(name)s::regclass)
 order by 2
@@ -80,8 +90,8 @@ select exists (
 
 @dataclass(frozen=True)
 class _Place:
-    """How far a table has been read: all of the transactions below `since`, and, in the middle of a window that ends at
-    `horizon`, the blocks of the files up to this one."""
+    """How far a table has been read: all of the transactions below `since` (`_AGAIN`: none, but rows have landed), and, in the
+    middle of a window that ends at `horizon`, the blocks of the files up to this one."""
 
     cluster: str | None
     since: int
@@ -93,6 +103,20 @@ class _Place:
     def of(cursor: str | None) -> _Place:
         cluster, *numbers = (cursor or "").split(":")
         return _Place(cluster or None, *map(int, numbers or ["0"]))
+
+
+class _Leaf(NamedTuple):
+    """A table that holds rows: its name, the number of its file, its blocks, and its bytes with those kept beside the rows."""
+
+    name: str
+    file: int
+    blocks: int
+    size: int
+
+    @property
+    def step(self) -> int:
+        """Blocks a batch."""
+        return max(1, self.blocks * _BYTES_A_BATCH // max(1, self.size))
 
 
 @dataclass(frozen=True)
@@ -127,8 +151,6 @@ class PostgresSource:
         """A connection that sees one moment and changes nothing."""
         try:
             with psycopg.connect(self.url.reveal(), options=_OPTIONS) as connection:
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                connection.read_only = True
                 yield connection
         except psycopg.OperationalError as error:
             raise SourceError(
@@ -147,6 +169,22 @@ class PostgresSource:
             raise SourceRefused(
                 f"{stream}: {_first_line(error)}: create it, or correct the stream in ingestion/streams.py."
             ) from error
+
+    @contextmanager
+    def _columnar(self, connection: psycopg.Connection) -> Iterator[adbc.Cursor]:
+        """A cursor that sees what the connection sees and gives Arrow, parsed from binary `COPY` in native code. It raises
+        psycopg's errors."""
+        (snapshot,) = connection.execute("select pg_export_snapshot()").fetchone() or ("",)
+        same_moment = sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot))
+        try:
+            with (
+                connect_columnar(psycopg.conninfo.make_conninfo(self.url.reveal(), options=_OPTIONS)) as columnar,
+                columnar.cursor() as cursor,
+            ):
+                cursor.execute(same_moment.as_string(connection))
+                yield cursor
+        except adbc.Error as error:
+            raise _of_psycopg(error) from error
 
     def _snapshot(self, stream: Stream, connection: psycopg.Connection) -> Iterator[Page]:
         columns = _columns(stream, connection)
@@ -172,47 +210,48 @@ class PostgresSource:
         assert found is not None
         cluster, horizon, next_xid, base = found
         place = _Place.of(cursor)
-        is_known = place.cluster == cluster and (place.file is None or place.file in {file for _, file, _ in leaves})
-        if not is_known:
-            place = _Place(cluster, 0)
+        if place.cluster != cluster or (place.file is not None and place.file not in {leaf.file for leaf in leaves}):
+            place = _Place(cluster, _AGAIN if self.landed.batch_paths_since(stream, None) else 0)
         windows = [(place, place.horizon)] if place.horizon else []
         windows.append((_Place(cluster, place.horizon or place.since), horizon))
         columns = _columns(stream, connection)
         schema = _schema(stream, columns)
-        may_have_landed = not is_known and bool(self.landed.batch_paths_since(stream, None))
         yield Page(table=schema.empty_table())
 
-        def pages() -> Generator[Page]:
+        def pages(columnar: adbc.Cursor) -> Generator[Page]:
             for start, end in windows:
+                if start.since == end:
+                    continue
                 has_rows = start.file is not None
                 written = _written(start.since, end, next_xid, base)
-                for leaf, file, blocks in leaves:
-                    if start.file is not None and file < start.file:
+                for leaf in leaves:
+                    if start.file is not None and leaf.file < start.file:
                         continue
-                    for block in range(start.block if file == start.file else 0, blocks, _BLOCKS_A_BATCH):
+                    for block in range(start.block if leaf.file == start.file else 0, leaf.blocks, leaf.step):
                         rows = sql.SQL("from {leaf} where ctid >= {first} and ctid < {last} {written}").format(
-                            leaf=sql.SQL(leaf),
+                            leaf=sql.SQL(leaf.name),
                             first=sql.Literal(f"({block},0)"),
-                            last=sql.Literal(f"({block + _BLOCKS_A_BATCH},0)"),
+                            last=sql.Literal(f"({block + leaf.step},0)"),
                             written=written,
                         )
-                        table, rejected = _copied(stream, connection, columns, schema, rows)
+                        table, rejected = _copied(stream, connection, columnar, columns, schema, rows)
                         if table.num_rows or rejected:
                             has_rows = True
-                            reached = f"{cluster}:{start.since}:{end}:{file}:{block + _BLOCKS_A_BATCH}"
+                            reached = f"{cluster}:{start.since}:{end}:{leaf.file}:{block + leaf.step}"
                             yield Page(table=table, rejected=rejected, cursor=reached)
                 yield Page(table=schema.empty_table(), cursor=f"{cluster}:{end}", is_checkpoint=has_rows)
 
-        for page in _ahead(pages()):
-            assert page.table is not None
-            yield replace(page, table=self.landed.unlanded(stream, page.table)) if may_have_landed else page
+        with self._columnar(connection) as columnar, closing(_ahead(pages(columnar))) as ahead:
+            for page in ahead:
+                assert page.table is not None
+                yield replace(page, table=self.landed.unlanded(stream, page.table)) if place.since == _AGAIN else page
 
-    def _leaves(self, stream: Stream, connection: psycopg.Connection) -> list[tuple[str, int, int]]:
-        """(name, file, blocks) of each table that holds rows. Refuses what has no place to go on from."""
+    def _leaves(self, stream: Stream, connection: psycopg.Connection) -> list[_Leaf]:
+        """Each table that holds rows, in the order of their files. Refuses what has no place to go on from."""
         (is_keyed,) = connection.execute(_KEYED, [stream.endpoint, stream.key]).fetchone() or (False,)
         leaves = connection.execute(_LEAVES, {"name": stream.endpoint}).fetchall()
         if leaves and is_keyed:
-            return [(str(name), int(file), int(blocks)) for name, file, blocks in leaves]
+            return [_Leaf(*leaf) for leaf in leaves]
         raise SourceRefused(
             f"{stream}: {stream.endpoint} can't be read incrementally: "
             + (f"{stream.key} has no unique index" if leaves else "it is no table with rows of its own")
@@ -305,7 +344,7 @@ class PostgresSource:
         return connection.execute(statement).fetchall()
 
 
-def _ahead(pages: Generator[Page]) -> Iterator[Page]:
+def _ahead(pages: Generator[Page]) -> Generator[Page]:
     """The same pages, each read in a thread of its own while the one before it is being landed."""
     with closing(pages), ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, pages, None)
@@ -317,21 +356,30 @@ def _ahead(pages: Generator[Page]) -> Iterator[Page]:
 def _copied(
     stream: Stream,
     connection: psycopg.Connection,
+    columnar: adbc.Cursor,
     columns: Sequence[_Column],
     schema: pa.Schema,
     rows: sql.Composed,
 ) -> tuple[pa.Table, list[Rejected]]:
     """The rows of a `from … where …` as a table, and those that no table can hold as PostgreSQL wrote them."""
-    names = sql.SQL(", ").join(map(sql.Identifier, schema.names))
+
+    def table(condition: sql.Composable) -> pa.Table:
+        values = sql.SQL(", ").join(column.as_copied for column in columns)
+        columnar.execute(sql.SQL("select {} {} {}").format(values, rows, condition).as_string(connection))
+        return _exact(columnar.fetch_arrow_table(), schema)
+
     try:
-        return _table(schema, connection, sql.SQL("{} {}").format(names, rows)), []
+        return table(sql.SQL("")), []
     except pa.ArrowInvalid:
         inexact = _inexact(columns)
-    statement = sql.SQL("{}, {} {} and {} is not null").format(inexact, names, rows, inexact)
-    lines = (bytes(line).removesuffix(b"\n").split(b",", 1) for line in _csv(connection, statement))
+    names = sql.SQL(", ").join(map(sql.Identifier, schema.names))
+    statement = sql.SQL("copy (select {}, {} {} and {} is not null) to stdout with (format csv)")
+    with connection.cursor() as cursor, cursor.copy(statement.format(inexact, names, rows, inexact)) as copy:
+        # PostgreSQL sends a row a block.
+        lines = [bytes(line).removesuffix(b"\n").split(b",", 1) for line in copy]
     rejected = [Rejected(original, _why(columns[int(place)])) for place, original in lines]
     try:
-        return _table(schema, connection, sql.SQL("{} {} and {} is null").format(names, rows, inexact)), rejected
+        return table(sql.SQL("and {} is null").format(inexact)), rejected
     except pa.ArrowInvalid as error:
         raise SourceRefused(
             f"{stream}: a value of table {stream.endpoint} does not fit its column ({error}); nothing of this range was "
@@ -339,46 +387,15 @@ def _copied(
         ) from error
 
 
-def _csv(connection: psycopg.Connection, select_list: sql.Composed) -> Iterator[bytes | memoryview]:
-    """The CSV of a statement, a row a block. `Cursor.copy` does the same at three times the processor time of a row."""
-    pgconn = connection.pgconn
-    statement = sql.SQL("copy (select {}) to stdout with (format csv)").format(select_list)
-    result: pq.abc.PGresult | None = pgconn.exec_(statement.as_bytes(connection))
-    arrival = select.poll()
-    arrival.register(pgconn.socket, select.POLLIN)
-    while result is not None:
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(result, encoding="utf-8")
-        if result.status == pq.ExecStatus.COPY_OUT:
-            while (found := pgconn.get_copy_data(1))[0] >= 0:
-                if found[0]:
-                    yield found[1]
-                else:
-                    arrival.poll()
-                    pgconn.consume_input()
-        result = pgconn.get_result()
-
-
-def _table(schema: pa.Schema, connection: psycopg.Connection, statement: sql.Composed) -> pa.Table:
-    """Typed rows of a statement. Raises ArrowInvalid for a value that its type can't hold exactly: nothing is rounded."""
-    text = io.BytesIO()
-    text.writelines(_csv(connection, statement))
-    if not text.tell():
-        return schema.empty_table()
-    return pacsv.read_csv(
-        pa.BufferReader(text.getbuffer()),
-        # Threads of the parser would take the processor from the server that the next rows come from.
-        read_options=pacsv.ReadOptions(column_names=schema.names, block_size=8 << 20, use_threads=False),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            column_types=schema,
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            true_values=["t"],
-            false_values=["f"],
-        ),
-    )
+def _exact(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The same values in these types. Raises ArrowInvalid for one that its type can't hold exactly: nothing is rounded."""
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if kind in _BOUNDS:
+            # An infinite date comes as one far outside.
+            least, most = (pa.scalar(bound, kind) for bound in _BOUNDS[kind])
+            if pc.any(pc.or_(pc.less(table[name], least), pc.greater(table[name], most))).as_py():
+                raise pa.ArrowInvalid(f"{name} is not in the years 1 to 9999")
+    return table.cast(schema)
 
 
 _ARROW_TYPES = {
@@ -395,6 +412,10 @@ _ARROW_TYPES = {
     "date": pa.date32(),
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
+_BOUNDS = {
+    pa.date32(): (date.min, date.max),
+    pa.timestamp("us", tz="UTC"): (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+}
 
 
 class _Column(NamedTuple):
@@ -404,12 +425,23 @@ class _Column(NamedTuple):
     kind: str
 
     @property
+    def base(self) -> str:
+        """The type without its precision."""
+        return re.sub(r"\(.*\)", "", self.kind)
+
+    @property
+    def as_copied(self) -> sql.Composable:
+        """A number crosses as its digits, which the server writes faster than ADBC does; the others have no type in Arrow."""
+        name = sql.Identifier(self.name)
+        return sql.SQL("{}::text").format(name) if self.base in ("numeric", "uuid", "json", "jsonb") else name
+
+    @property
     def is_number(self) -> bool:
-        return re.fullmatch(r"numeric(\(.*\))?|real|double precision", self.kind) is not None
+        return self.base in ("numeric", "real", "double precision")
 
     @property
     def is_date(self) -> bool:
-        return re.fullmatch(r"date|timestamp(\(\d\))? (with|without) time zone", self.kind) is not None
+        return self.base in ("date", "timestamp with time zone", "timestamp without time zone")
 
 
 def _columns(stream: Stream, connection: psycopg.Connection) -> list[_Column]:
@@ -437,19 +469,19 @@ def _why(column: _Column) -> str:
 
 
 def _schema(stream: Stream, columns: Sequence[_Column]) -> pa.Schema:
-    return pa.schema([(column.name, _arrow_type(stream, *column)) for column in columns])
+    return pa.schema([(column.name, _arrow_type(stream, column)) for column in columns])
 
 
-def _arrow_type(stream: Stream, column: str, kind: str) -> pa.DataType:
-    name, _, arguments = kind.partition("(")
-    if name == "numeric" and arguments:
-        precision, scale = (int(part) for part in arguments.rstrip(")").split(","))
-        return pa.decimal128(precision, scale)
-    if name in _ARROW_TYPES:
-        return _ARROW_TYPES[name]
+def _arrow_type(stream: Stream, column: _Column) -> pa.DataType:
+    if digits := re.fullmatch(r"numeric\((\d+),(\d+)\)", column.kind):
+        precision, scale = map(int, digits.groups())
+        if scale <= precision <= 38:
+            return pa.decimal128(precision, scale)
+    if column.base in _ARROW_TYPES:
+        return _ARROW_TYPES[column.base]
     raise SourceRefused(
-        f"{stream}: column {column} of table {stream.endpoint} has type {kind}, which can't be landed exactly; "
-        "declare numeric with precision and scale, or timestamps with time zone."
+        f"{stream}: column {column.name} of table {stream.endpoint} has type {column.kind}, which can't be landed exactly; "
+        "declare numeric with a precision of at most 38 and a scale, or timestamps with time zone."
     )
 
 
@@ -457,7 +489,7 @@ def _written(since: int, end: int, next_xid: int, base: int) -> sql.Composed:
     """The rows that transactions from `since` to before `end` wrote. Without a lower bound none is too old; where no transaction
     is open every row that can be seen is old enough."""
     bounds = [sql.SQL(f"and {_AGE} > {{}}").format(sql.Literal(base - end))] if end < next_xid else []
-    if since:
+    if since > 0:
         bounds.append(sql.SQL(f"and {_AGE} <= {{}}").format(sql.Literal(base - since)))
     return sql.SQL(" ").join(bounds)
 
@@ -473,6 +505,15 @@ def _decimal(value: Any) -> Decimal | None:
 
 def _named(stream: Stream) -> sql.Identifier:
     return sql.Identifier(*stream.endpoint.split("."))
+
+
+def _of_psycopg(error: adbc.Error) -> psycopg.Error:
+    """The same error as psycopg says it: by SQLSTATE, without what ADBC puts before the server's words."""
+    try:
+        kind = psycopg.errors.lookup(error.sqlstate or "")
+    except KeyError:
+        kind = psycopg.OperationalError
+    return kind(str(error).partition(":  ")[2] or str(error))
 
 
 def _is_usable(url: str) -> bool:

@@ -194,14 +194,28 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         if not self.paths(stream):
             return rows
-        same = " and ".join(f"landed.{name} is not distinct from candidates.{name}" for name in rows.schema.names)
+        same = " and ".join(f"newest.{name} is not distinct from candidates.{name}" for name in rows.schema.names)
         return self._select(
-            f"select * from candidates anti join {'.'.join(stream.asset_key)} as landed on {same}", rows
+            f"""
+            select *
+            from candidates
+            anti join (
+                select landed.*
+                from {".".join(stream.asset_key)} as landed
+                inner join ingestion.batches using (batch_id)
+                semi join candidates using ({stream.key})
+                qualify row_number() over (partition by {stream.key} order by load_order desc) = 1
+            ) as newest on {same}
+            """,
+            rows,
         )
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
         if not stream.is_typed:
             return tallied(stream, self.roster(stream, window))
+        # DuckDB would take most of the machine's memory before it uses its disk; it needs 125 MB a thread.
+        ((threads,),) = self._rows("select current_setting('threads')")
+        self._connection.execute(f"set memory_limit = '{128 * threads}MB'")
         columns = self._columns(*stream.asset_key)
         sums = [name for name, kind in columns.items() if kind == "BIGINT" or kind.startswith("DECIMAL")]
         totals: dict[Measure, Decimal] = {}
@@ -219,6 +233,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         ):
             totals[Measure(day, "objects")] = Decimal(objects)
             totals |= {Measure(day, name): value for name, value in zip(sums, values, strict=True) if value is not None}
+        self._connection.execute("reset memory_limit")
         return totals
 
     def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
@@ -340,13 +355,31 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         return name
 
     def _newest_typed(self, stream: Stream) -> str:
-        """Statement of the newest version of each row of a typed table: a row that was updated has landed more than once."""
-        return f"""
+        """Statement of the newest version of each row of a typed table: a row that was updated has landed more than once.
+
+        A run reads one moment, in which no key stands twice, so that a row of the first run is looked for in the others only:
+        ranking the rows would hold all of them in memory.
+        """
+        landed = f"""
             select *
             from {".".join(stream.asset_key)}
-            inner join ingestion.batches using (batch_id)
+            inner join (
+                select batch_id, started_at, min(started_at) over () as first_started_at
+                from ingestion.batches
+                where source = {_literal(stream.source)} and stream = {_literal(stream.name)}
+            ) using (batch_id)
             where {stream.created} < $until and {stream.created} >= coalesce($since, '-infinity'::timestamptz)
-            qualify row_number() over (partition by {stream.key} order by load_order desc) = 1
+        """
+        return f"""
+            select *
+            from ({landed}) as landed
+            where not exists (
+                select 1
+                from ({landed}) as later
+                where later.{stream.key} = landed.{stream.key}
+                    and later.started_at > landed.started_at
+                    and later.started_at > later.first_started_at
+            )
         """
 
     def _columns(self, schema: str, table: str) -> dict[str, str]:

@@ -60,3 +60,17 @@ def test_of_two_runs_at_a_time_the_second_is_refused_with_a_sentence(company: Co
         f"another run is reading into {tmp_path / 'tieout.duckdb'}: there is one writer at a time"
     )
     assert refusal.count("\n") == 1
+
+
+def test_of_two_runs_started_at_the_same_time_each_lands_what_is_there_once_or_is_refused(
+    company: Company, tmp_path: Path
+) -> None:
+    name = "app.usage_events"
+    with (
+        started(company.environment, tmp_path, name) as one,
+        started(company.environment, tmp_path, name) as other,
+    ):
+        said = {process: process.communicate()[1] for process in (one, other)}
+    assert 0 in {process.returncode for process in said}
+    assert all(process.returncode == 0 or "there is one writer at a time" in error for process, error in said.items())
+    assert compare(company, company.settings(tmp_path), [stream_named(name)]) == Comparison()

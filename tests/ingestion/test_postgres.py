@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import duckdb
 import psycopg
 import pytest
+from adbc_driver_postgresql.dbapi import connect as connect_columnar
 
 from ingestion.certificate import certify
 from ingestion.lake import Batch
-from ingestion.payload import SourceError, SourceRefused
+from ingestion.payload import Item, SourceError, SourceRefused
 from ingestion.settings import Secret, Settings
 from ingestion.sources import postgres
-from ingestion.sources.base import Measure
-from ingestion.streams import stream_named
+from ingestion.sources.base import Measure, Window
+from ingestion.streams import Stream, stream_named
 from ingestion.sync import SyncResult, rebuild, sync
 from ingestion.warehouses.duckdb import DuckDBWarehouse
 
@@ -29,6 +32,20 @@ create table usage_events (
 
 def _sync_usage(settings: Settings) -> SyncResult:
     return sync(USAGE, settings)
+
+
+def _dies_at_the_load(number: int, monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> None:
+    load, loads = DuckDBWarehouse.load, iter(range(number - 1))
+
+    def dies(self: DuckDBWarehouse, batch: Batch, loaded_at: datetime) -> None:
+        if next(loads, None) is None:
+            raise KeyboardInterrupt
+        load(self, batch, loaded_at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "load", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run()
 
 
 def _landed(
@@ -53,6 +70,25 @@ def test_rows_of_a_transaction_held_open_for_the_whole_sync_arrive_with_the_next
             slow.commit()
         _sync_usage(app_settings)
     assert _landed(app_settings) == [("before",), ("overtakes",), ("slow",)]
+
+
+def test_a_row_that_is_committed_after_the_horizon_was_taken_is_not_read_under_it(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('before')")
+
+        def connect_late(url: str) -> object:
+            connection.execute("insert into usage_events values ('late')")
+            return connect_columnar(url)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres, "connect_columnar", connect_late)
+            _sync_usage(app_settings)
+            assert _landed(app_settings) == [("before",)]
+        _sync_usage(app_settings)
+    assert _landed(app_settings) == [("before",), ("late",)]
 
 
 def test_a_second_run_lands_nothing_and_a_third_only_what_is_new(app_settings: Settings, database: str) -> None:
@@ -91,6 +127,36 @@ def test_values_land_to_the_last_digit(app_settings: Settings, database: str) ->
         ("b", None, None, Decimal("0.000001"), None),
         ('c\n"quoted", it', "x", 0, Decimal("-0.500000"), "1970-01-01 00:00:00+00"),
     ]
+
+
+def test_every_type_that_can_be_kept_exactly_lands_as_it_is(app_settings: Settings, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "create table usage_events (event_id uuid primary key, padded char(5), short varchar(9), small smallint, "
+            "number integer, flag boolean, day date, at timestamp(0) with time zone, wide numeric(38, 18), whole numeric(5), "
+            "binary_json jsonb, as_written json)"
+        )
+        connection.execute(
+            "insert into usage_events values "
+            "('00000000-0000-0000-0000-00000000000a', 'ab', 'x', -32768, 2147483647, true, '9999-12-31', "
+            "'9999-12-31 23:59:59', 12345678901234567890.123456789012345678, -99999, "
+            "'{\"b\": 1.50}', '{ \"a\": 1e3 }'), "
+            "('00000000-0000-0000-0000-00000000000b', null, null, null, null, false, '0001-01-01', '0001-01-01', "
+            "-0.000000000000000001, 0, null, null)"
+        )
+        _sync_usage(app_settings)
+    columns = '* exclude (batch_id, read_at) replace (cast("at" as varchar) as "at", cast(day as varchar) as day)'
+    assert _landed(app_settings, columns) == [
+        (
+            "00000000-0000-0000-0000-00000000000a", "ab   ", "x", -32768, 2147483647, True, "9999-12-31",
+            "9999-12-31 23:59:59+00", Decimal("12345678901234567890.123456789012345678"), Decimal(-99999),
+            '{"b": 1.50}', '{ "a": 1e3 }',
+        ),
+        (
+            "00000000-0000-0000-0000-00000000000b", None, None, None, None, False, "0001-01-01",
+            "0001-01-01 00:00:00+00", Decimal("-0.000000000000000001"), Decimal(0), None, None,
+        ),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -135,7 +201,7 @@ def test_a_row_with_a_value_that_no_table_can_hold_is_kept_apart_and_the_others_
 def test_a_table_of_nothing_but_rows_that_no_table_can_hold_is_read_once(
     app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_BLOCKS_A_BATCH", 1)
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(CREATE_USAGE)
         connection.execute(
@@ -197,10 +263,13 @@ def test_text_that_is_in_no_encoding_is_refused_in_one_sentence(settings: Settin
         _sync_usage(anything)
 
 
-def test_a_numeric_without_precision_is_refused_with_advice(app_settings: Settings, database: str) -> None:
+@pytest.mark.parametrize("kind", ["numeric", "numeric(39, 9)", "numeric(3, 5)", "numeric(5, -2)", "double precision"])
+def test_a_type_that_no_decimal_holds_exactly_is_refused_with_advice(
+    app_settings: Settings, database: str, kind: str
+) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("create table usage_events (event_id text primary key, quantity numeric)")
-    with pytest.raises(SourceError, match="declare numeric with precision and scale"):
+        connection.execute(f"create table usage_events (event_id text primary key, quantity {kind})")
+    with pytest.raises(SourceRefused, match=r"quantity .* declare numeric with a precision of at most 38 and a scale"):
         _sync_usage(app_settings)
 
 
@@ -217,6 +286,53 @@ def test_another_cluster_behind_the_address_is_read_whole_without_doubling_a_row
         assert _sync_usage(app_settings).rows == 1
         assert _sync_usage(app_settings).rows == 0
     assert _landed(app_settings) == [("a",), ("b",), ("c",)]
+
+
+def test_a_row_that_a_restore_took_back_to_an_earlier_version_lands_again(
+    app_settings: Settings, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('a', 'acct_1', 5, null, 'yesterday')")
+        for number in (6, 5):
+            _sync_usage(app_settings)
+            connection.execute(f"update usage_events set input_tokens = {number} where event_id = 'a'")
+        with duckdb.connect(str(app_settings.warehouse)) as warehouse:
+            warehouse.execute("update ingestion.batches set cursor_to = '4711:99999999'")
+        result = _sync_usage(app_settings)
+        assert result.rows == 1
+        assert certify(result, app_settings).is_complete
+    assert _landed(app_settings, "event_id, input_tokens") == [("a", 5), ("a", 5), ("a", 6)]
+
+
+def test_a_crash_while_a_table_is_read_again_doubles_no_row(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        # updated rows stay in the table's first block
+        connection.execute("alter table usage_events set (fillfactor = 50)")
+        connection.execute("insert into usage_events select i::text from generate_series(1, 1000) as i")
+        _sync_usage(app_settings)
+        connection.execute("update usage_events set input_tokens = 7 where event_id::int <= 10")
+        _dies_at_the_load(2, monkeypatch, lambda: sync(USAGE, app_settings, from_the_beginning=True))
+        connection.execute("insert into usage_events values ('new')")
+        _sync_usage(app_settings)
+    rows = _landed(app_settings, "event_id, input_tokens")
+    assert len(rows) == len(set(rows)) == 1011
+
+
+def test_rows_that_are_kept_beside_the_table_make_its_batches_smaller(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1 << 16)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table usage_events (event_id text primary key, prompt text)")
+        connection.execute("alter table usage_events alter prompt set storage external")
+        connection.execute("insert into usage_events select i, repeat('x', 10000) from generate_series(1, 400) as i")
+        assert len(_sync_usage(app_settings).batches) > 2
+    assert len(_landed(app_settings)) == 400
 
 
 def test_reading_again_from_the_beginning_doubles_no_row(app_settings: Settings, database: str) -> None:
@@ -296,24 +412,34 @@ def test_an_unreachable_server_is_one_sentence_with_the_variable(settings: Setti
     assert "hidden" not in str(raised.value)
 
 
+def test_a_server_that_breaks_off_in_the_middle_of_a_table_is_one_sentence(
+    app_settings: Settings, database: str
+) -> None:
+    with (
+        psycopg.connect(database) as locked,
+        psycopg.connect(database, autocommit=True) as watching,
+        ThreadPoolExecutor(1) as reader,
+    ):
+        watching.execute(CREATE_USAGE)
+        watching.execute("insert into usage_events values ('a')")
+        locked.execute("lock table usage_events in access exclusive mode")
+        reading = reader.submit(_sync_usage, app_settings)
+        while not watching.execute("select pg_terminate_backend(pid) from pg_locks where not granted").fetchone():
+            assert not reading.done()
+        with pytest.raises(SourceError, match=r"app\.usage_events: PostgreSQL .* broke off \(terminating connection"):
+            reading.result()
+        locked.rollback()
+        assert _sync_usage(app_settings).rows == 1
+
+
 def test_a_crash_in_the_middle_of_a_table_goes_on_where_it_was_with_nothing_twice_or_lost(
     app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_BLOCKS_A_BATCH", 1)
+    monkeypatch.setattr(postgres, "_BYTES_A_BATCH", 1)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(CREATE_USAGE)
         connection.execute("insert into usage_events select i::text from generate_series(1, 1000) as i")
-        load, loads = DuckDBWarehouse.load, iter(range(3))
-
-        def dies_at_the_fourth(self: DuckDBWarehouse, batch: Batch, loaded_at: datetime) -> None:
-            if next(loads, None) is None:
-                raise KeyboardInterrupt
-            load(self, batch, loaded_at)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(DuckDBWarehouse, "load", dies_at_the_fourth)
-            with pytest.raises(KeyboardInterrupt):
-                _sync_usage(app_settings)
+        _dies_at_the_load(4, monkeypatch, lambda: _sync_usage(app_settings))
         landed = len(_landed(app_settings))
         assert 0 < landed < 1000
         # rows of blocks that were read move to others, rows of blocks to come leave theirs
@@ -393,3 +519,42 @@ def test_rows_are_counted_against_the_source_by_day_and_column(app_settings: Set
         certificate = certify(_sync_usage(app_settings), app_settings)
     assert not certificate.is_complete
     assert [(one.object_id, one.kind) for one in certificate.differences] == [("a", "unknown")]
+
+
+def test_a_row_that_was_updated_is_counted_once_and_as_it_is_now(app_settings: Settings, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute(
+            "insert into usage_events values ('a', 'acct_1', 5, null, 'today'), ('b', 'acct_1', 7, null, 'today')"
+        )
+        for number in (6, 8):
+            _sync_usage(app_settings)
+            connection.execute(f"update usage_events set input_tokens = {number} where event_id = 'a'")
+        certificate = certify(_sync_usage(app_settings), app_settings)
+    assert certificate.is_complete
+    assert len(_landed(app_settings)) == 4
+    assert certificate.landed[Measure(datetime.now(UTC).date(), "input_tokens")] == 15
+
+
+def test_only_the_days_that_differ_are_searched_row_by_row(
+    app_settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[object] = []
+    roster = DuckDBWarehouse.roster
+
+    def watched(self: DuckDBWarehouse, stream: Stream, window: Window) -> Iterator[Item]:
+        for item in roster(self, stream, window):
+            listed.append(item.object_id)
+            yield item
+
+    monkeypatch.setattr(DuckDBWarehouse, "roster", watched)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute(
+            "insert into usage_events (event_id, occurred_at) values ('old', 'yesterday'), ('a', 'today'), ('b', 'today')"
+        )
+        certify(_sync_usage(app_settings), app_settings)
+        connection.execute("delete from usage_events where event_id = 'b'")
+        certificate = certify(_sync_usage(app_settings), app_settings)
+    assert [one.object_id for one in certificate.differences] == ["b"]
+    assert set(listed) == {"a", "b"}
