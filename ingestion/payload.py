@@ -54,7 +54,7 @@ class Page:
 
     `cursor` is set when everything before it, this page included, may count as read once it has landed. `is_checkpoint` asks
     for a batch even when nothing is new, because the cursor alone is worth keeping. `is_complete_listing` on the last page
-    says that an object not seen in this read is gone at the source.
+    says that an object not seen in this read is gone at the source. `remark` is a sentence for who runs the sync.
     """
 
     rows: Sequence[Row] = ()
@@ -63,6 +63,7 @@ class Page:
     cursor: str | None = None
     is_checkpoint: bool = False
     is_complete_listing: bool = False
+    remark: str | None = None
 
 
 class Item(msgspec.Struct, frozen=True):

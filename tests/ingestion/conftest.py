@@ -38,7 +38,7 @@ def database(cluster: str, request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An own home, lake and warehouse, and no source."""
-    return read_settings({"TIEOUT_HOME": str(tmp_path)})
+    return read_settings({"TIEOUT_HOME": str(tmp_path), "STRIPE_REQUESTS_PER_SECOND": "10000"})
 
 
 @pytest.fixture
