@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -85,7 +85,7 @@ class Pace:
         time.sleep(max(0.0, turn - time.monotonic()))
 
 
-def side_by_side(steps: Sequence[Step[T]], workers: int, ahead: int) -> Iterator[T]:
+def side_by_side(steps: Sequence[Step[T]], workers: int, ahead: int) -> Generator[T, None, None]:
     """What comes of steps and of those that follow from them, as it comes; a step's own comes before what follows from it.
 
     `workers` steps are taken at a time, and none while `ahead` results wait to be consumed. Raises what a step raised, once those
