@@ -31,6 +31,8 @@ def main(names: list[str]) -> int:
             sys.stderr.write(f"{error}\n")
             continue
         sys.stdout.write(f"{stream!s:32} {result.rows:>9,} new  {result.seconds:6.2f} s\n")
+        for remark in result.remarks:
+            sys.stderr.write(f"{remark}\n")
         if result.rejected:
             sys.stderr.write(
                 f"{stream}: {result.rejected:,} objects were not understood: see raw_quarantine.rejected.\n"

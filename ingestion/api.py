@@ -1,15 +1,19 @@
-"""Asking an API until it has answered: what may pass is asked for again, and an answer counts once it can be read.
+"""Asking an API: until it has answered, no faster than it allows, and for many things side by side.
 
-A body that was cut short, a page of HTML, JSON that is none: whatever stands between us and the API may send them with status
-200, so an answer is read inside the loop that asks again.
+What may pass is asked for again, and an answer counts once it can be read. A body that was cut short, a page of HTML, JSON that
+is none: whatever stands between us and the API may send them with status 200, so an answer is read inside the loop that asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import stamina
@@ -19,6 +23,9 @@ _SECONDS_IN_ALL = 180.0
 _LONGEST_WAIT = 60.0
 
 T = TypeVar("T")
+
+Step: TypeAlias = Callable[[int], tuple[T, "Sequence[Step[T]]"]]
+"""A request still to be made: told how many workers have nothing to do, it says what came of it and what to ask next."""
 
 
 class NotAnswered(Exception):
@@ -62,3 +69,62 @@ def _seconds(retry_after: str) -> bool | float:
     except (ValueError, TypeError):
         return True
     return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+class Pace:
+    """So many requests a second, evenly: what was saved up in a pause would be a burst, and refused."""
+
+    def __init__(self, per_second: float) -> None:
+        self._seconds, self._next, self._lock = 1 / per_second, 0.0, threading.Lock()
+
+    def wait(self) -> None:
+        """Until it is this request's turn, whichever thread makes it."""
+        with self._lock:
+            turn = max(self._next, time.monotonic())
+            self._next = turn + self._seconds
+        time.sleep(max(0.0, turn - time.monotonic()))
+
+
+def side_by_side(steps: Sequence[Step[T]], workers: int, ahead: int) -> Generator[T, None, None]:
+    """What comes of steps and of those that follow from them, as it comes; a step's own comes before what follows from it.
+
+    `workers` steps are taken at a time, and none while `ahead` results wait to be consumed. Raises what a step raised, once those
+    under way have ended.
+    """
+    room, ended, lock = threading.Semaphore(ahead), threading.Event(), threading.Lock()
+    came: queue.SimpleQueue[Future[T] | None] = queue.SimpleQueue()
+    unfinished = len(steps)
+
+    def take(step: Step[T]) -> None:
+        nonlocal unfinished
+        room.acquire()
+        if ended.is_set():
+            return
+        outcome: Future[T] = Future()
+        try:
+            result, following = step(max(0, workers - unfinished))
+        except BaseException as error:
+            outcome.set_exception(error)
+            came.put(outcome)
+            return
+        outcome.set_result(result)
+        came.put(outcome)
+        with lock:
+            unfinished += len(following) - 1
+            is_last = not unfinished
+        for each in following:
+            pool.submit(take, each)
+        if is_last:
+            came.put(None)
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for step in steps:
+                pool.submit(take, step)
+            while steps and (outcome := came.get()) is not None:
+                yield outcome.result()
+                room.release()
+        finally:
+            ended.set()
+            room.release(workers)
+            pool.shutdown(cancel_futures=True)

@@ -20,6 +20,9 @@ from ingestion.streams import Stream
 
 _METADATA_KEY = b"tieout"
 _UNREPEATED = ("object_id", "payload", "payload_hash")
+_DOCUMENTS = ("payload", "original")
+# A reader takes a row group at a time, and a document takes ten times its size while it is parsed.
+_BYTES_A_GROUP_OF_DOCUMENTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,20 @@ class Lake:
             for field in landed.schema
             if pa.types.is_string(field.type) and field.name not in (stream.key, *_UNREPEATED)
         ]
-        pq.write_table(landed, temporary, filesystem=self._fs, compression="zstd", use_dictionary=repetitive)
+        names = landed.schema.names
+        has_documents = not set(_DOCUMENTS).isdisjoint(names)
+        pq.write_table(
+            landed,
+            temporary,
+            filesystem=self._fs,
+            compression="zstd",
+            use_dictionary=repetitive,
+            # The smallest and the largest document of every group would be in the file twice.
+            write_statistics=[name for name in names if name not in _DOCUMENTS],
+            row_group_size=1 + table.num_rows * _BYTES_A_GROUP_OF_DOCUMENTS // (1 + table.nbytes)
+            if has_documents
+            else None,
+        )
         self._fs.move(temporary, path)
         return Batch(manifest, path)
 
@@ -141,7 +157,7 @@ class Lake:
 def _content_hash(table: pa.Table) -> str:
     """SHA-256 over the Arrow IPC stream of the table in one chunk: equal content, equal hash. A payload is in it by its own."""
     if "payload_hash" in table.schema.names:
-        table = table.drop_columns([name for name in ("payload", "original") if name in table.schema.names])
+        table = table.drop_columns([name for name in _DOCUMENTS if name in table.schema.names])
     digest = hashlib.sha256()
 
     class Sink:

@@ -54,7 +54,7 @@ class Page:
 
     `cursor` is set when everything before it, this page included, may count as read once it has landed. `is_checkpoint` asks
     for a batch even when nothing is new, because the cursor alone is worth keeping. `is_complete_listing` on the last page
-    says that an object not seen in this read is gone at the source.
+    says that an object not seen in this read is gone at the source. `remark` is a sentence for who runs the sync.
     """
 
     rows: Sequence[Row] = ()
@@ -63,6 +63,7 @@ class Page:
     cursor: str | None = None
     is_checkpoint: bool = False
     is_complete_listing: bool = False
+    remark: str | None = None
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -211,8 +212,10 @@ class Head(msgspec.Struct):
 
 
 @cache
-def _head_decoder(stream: Stream) -> msgspec.json.Decoder[Head]:
-    names = {"id": stream.key, "created": stream.created, "amount": stream.amount, "currency": stream.currency}
+def _head_decoder(
+    key: str, created: str | None, amount: str | None, currency: str | None
+) -> msgspec.json.Decoder[Head]:
+    names = {"id": key, "created": created, "amount": amount, "currency": currency}
     renamed = msgspec.defstruct(
         "Head",
         [("id", str), *((name, msgspec.Raw, _NULL) for name in ("created", "amount", "currency"))],
@@ -225,7 +228,7 @@ def _head_decoder(stream: Stream) -> msgspec.json.Decoder[Head]:
 def head(stream: Stream, raw: msgspec.Raw | bytes) -> Head | Rejected:
     """An object's id, creation and amount; or, when it is no object, has no id or its amount is no decimal, why not."""
     try:
-        found = _head_decoder(stream).decode(raw)
+        found = _head_decoder(stream.key, stream.created, stream.amount, stream.currency).decode(raw)
     except msgspec.MsgspecError as error:
         return Rejected(bytes(raw), f"not an object with a usable {stream.key} ({error})")
     if not _DECIMAL.fullmatch(bytes(found.amount)):
@@ -236,12 +239,10 @@ def head(stream: Stream, raw: msgspec.Raw | bytes) -> Head | Rejected:
 def envelope(stream: Stream, rows: Iterable[Row]) -> tuple[pa.Table, list[Rejected]]:
     """Rows in the raw envelope, without `batch_id` and `read_at`, and those whose bytes can't be kept as text.
 
-    Of an object read twice the last reading stands. Numbers with a fraction become strings, the stream's personal data is
-    dropped; everything else is verbatim.
+    Numbers with a fraction become strings, the stream's personal data is dropped; everything else is verbatim.
     """
-    newest = list({row.object_id: row for row in rows}.values())
     kept, rejected = [], []
-    for row in newest:
+    for row in rows:
         reason = _unkeepable(row.payload)
         if reason is None:
             kept.append(row)
@@ -249,7 +250,7 @@ def envelope(stream: Stream, rows: Iterable[Row]) -> tuple[pa.Table, list[Reject
             rejected.append(Rejected(row.payload, f"{row.object_id}: {reason}"))
     payload = _without_personal_data(stream, _exact_payloads(pa.array([row.payload for row in kept], pa.string())))
     hashes = [
-        hashlib.sha256(b"deleted:" * row.is_deleted + text.as_buffer().to_pybytes()).hexdigest()
+        hashlib.sha256(b"deleted:" + text.as_buffer() if row.is_deleted else text.as_buffer()).hexdigest()
         for row, text in zip(kept, payload, strict=True)
     ]
     table = pa.Table.from_arrays(
@@ -265,6 +266,13 @@ def envelope(stream: Stream, rows: Iterable[Row]) -> tuple[pa.Table, list[Reject
         schema=ENVELOPE,
     )
     return table, rejected
+
+
+def last_readings(envelopes: Sequence[pa.Table]) -> pa.Table:
+    """Envelopes as one; of an object read twice the last reading stands."""
+    table = pa.concat_tables([ENVELOPE.empty_table(), *envelopes])
+    last = {object_id: position for position, object_id in enumerate(table["object_id"].to_pylist())}
+    return table if len(last) == table.num_rows else table.take(pa.array(last.values(), pa.int64()))
 
 
 def _unkeepable(payload: bytes) -> str | None:

@@ -36,6 +36,7 @@ class Settings:
     lake: Path
     stripe_api_key: Secret | None
     stripe_api_base: str
+    stripe_requests_per_second: int | None
     orb_api_key: Secret | None
     orb_api_base: str
     app_database_url: Secret | None
@@ -68,6 +69,12 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     def secret(name: str) -> Secret | None:
         return Secret(environ[name]) if environ.get(name) else None
 
+    def count(name: str) -> int | None:
+        text = environ.get(name)
+        if text and not (text.isdecimal() and int(text)):
+            raise MissingSetting(f"{name} is {text!r}, which is no whole number above zero: see .env.example.")
+        return int(text) if text else None
+
     home = Path(environ.get("TIEOUT_HOME") or ".tieout").absolute()
     statements = environ.get("BANK_STATEMENTS")
     return Settings(
@@ -76,6 +83,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         lake=Path(environ.get("TIEOUT_LAKE") or home / "lake").absolute(),
         stripe_api_key=secret("STRIPE_API_KEY"),
         stripe_api_base=environ.get("STRIPE_API_BASE") or "https://api.stripe.com",
+        stripe_requests_per_second=count("STRIPE_REQUESTS_PER_SECOND"),
         orb_api_key=secret("ORB_API_KEY"),
         orb_api_base=environ.get("ORB_API_BASE") or "https://api.withorb.com/v1",
         app_database_url=secret("APP_DATABASE_URL"),

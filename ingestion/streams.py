@@ -3,11 +3,11 @@
 `reads` names the rule by which a later run finds what changed; the rules are implemented, and their traps told, in
 `ingestion/sources/<source>.py`:
 
-stripe  changes    list what was created since the cursor, re-fetch what `change_events` say was changed or deleted: the object
-                   that an event is about, or the one that this names
-        created    list what was created since the cursor less `lookback` (the object has no events)
+stripe  changes    list what was created since the cursor less `lookback`, re-fetch what `change_events` say was changed or
+                   deleted: the object that an event is about, or the one that this names
+        created    the same of objects that have no events: `lookback` is how long they change
         lines      the line items of the invoices that `changes` would read
-        payouts    the transactions of every automatic payout created since the cursor less `lookback`
+        payouts    the transactions of the automatic payouts that `changes` would read
 orb     whole      list all, every run: catalogues, whose edits leave no other trace
         recent     list what is not `final`, and what was created (invoices: dated) since the cursor less `lookback`; fetch by its
                    id what had landed as not final and stands in neither list
@@ -307,6 +307,7 @@ _STRIPE = (
         "/v1/payouts",
         "payouts",
         "Which balance transactions a payout is made of: known only by listing per automatic payout.",
+        change_events=("payout.reconciliation_completed",),
         lookback=timedelta(days=14),
         amount="amount",
         created=None,

@@ -19,7 +19,17 @@ import pyarrow as pa
 from stamina.instrumentation import set_on_retry_hooks
 
 from ingestion.lake import Batch, Lake, LakeError
-from ingestion.payload import ENVELOPE, SCHEMAS, Page, Rejected, Row, SourceError, SourceRefused, envelope
+from ingestion.payload import (
+    ENVELOPE,
+    SCHEMAS,
+    Page,
+    Rejected,
+    Row,
+    SourceError,
+    SourceRefused,
+    envelope,
+    last_readings,
+)
 from ingestion.settings import Settings
 from ingestion.sources.bank import BankSource
 from ingestion.sources.base import Landed, Source
@@ -31,14 +41,18 @@ from ingestion.warehouses.base import Warehouse, WarehouseError
 from ingestion.warehouses.duckdb import DuckDBWarehouse
 
 _ROWS_A_BATCH = 20_000
-_BYTES_A_BATCH = 48 << 20
+_BYTES_A_BATCH = 24 << 20
+_BYTES_A_PORTION = 2 << 20
 _MOST_THAT_MAY_VANISH = 0.2
 _FEW = 10
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What one sync of one stream landed: new rows, newly rejected ones, bytes in memory, batches, cursors, wall seconds."""
+    """What one sync of one stream landed: new rows, newly rejected ones, bytes in memory, batches, cursors, wall seconds.
+
+    `remarks` are sentences on what it had to do besides reading what is new.
+    """
 
     stream: Stream
     rows: int
@@ -49,6 +63,7 @@ class SyncResult:
     cursor_to: str | None
     started_at: datetime
     seconds: float
+    remarks: tuple[str, ...]
 
 
 def sync(
@@ -70,9 +85,10 @@ def sync(
             recover(each, lake, warehouse, now)
         cursor_from, started_at = None if from_the_beginning else warehouse.cursor(stream), now()
         landed: list[Batch] = []
+        remarks: list[str] = []
         try:
             source = connect(stream, settings, warehouse, now)
-            for batch in _land(stream, source, lake, warehouse, cursor_from, now):
+            for batch in _land(stream, source, lake, warehouse, cursor_from, now, remarks):
                 landed.append(batch)
         except SourceError as error:
             raise type(error)(f"{error} {_standing(stream, warehouse.cursor(stream), landed)}") from error
@@ -87,6 +103,7 @@ def sync(
             cursor_to=warehouse.cursor(stream),
             started_at=started_at,
             seconds=time.monotonic() - clock,
+            remarks=tuple(remarks),
         )
 
 
@@ -161,15 +178,16 @@ def _land(
     warehouse: Warehouse,
     cursor_from: str | None,
     now: Callable[[], datetime],
+    remarks: list[str],
 ) -> Iterator[Batch]:
-    """Read pages, cut them into batches, land each.
+    """Read pages, cut them into batches, land each; what the source remarks goes to `remarks`.
 
     Of objects only the last batch carries the new cursor: a crash before it leaves the cursor where it was, and what landed
     already is no news on the next run. Of a typed table every batch carries the place up to which it was read.
     """
     started_at = now()
     at = cursor_from
-    reading = source.read(stream, cursor_from)
+    reading = _told(source.read(stream, cursor_from), remarks)
     for cut in _typed(reading) if stream.is_typed else _objects(stream, warehouse, reading):
         rejected, table = warehouse.news(REJECTED, _quarantined(stream, cut.rejected)), cut.table
         if not stream.is_typed:
@@ -193,6 +211,15 @@ def _land(
                 warehouse.ensure(target, rows.schema)
                 at = cursor if target == stream else at
                 yield batch
+        # While the next batch is read this one must not be in memory too.
+        del cut, table, rejected, rows
+
+
+def _told(pages: Iterator[Page], remarks: list[str]) -> Iterator[Page]:
+    for page in pages:
+        if page.remark:
+            remarks.append(page.remark)
+        yield page
 
 
 @dataclass(frozen=True)
@@ -213,29 +240,47 @@ def _typed(pages: Iterator[Page]) -> Iterator[_Cut]:
 
 def _objects(stream: Stream, warehouse: Warehouse, pages: Iterator[Page]) -> Iterator[_Cut]:
     """Envelope tables of a bounded size; the last one has the newest cursor and the deletions."""
-    pending: list[Row] = []
+    envelopes: list[pa.Table] = []
     rejected: list[Rejected] = []
-    seen: set[str] = set()
+    # What a read has seen is asked for where something may be gone: not while nothing has landed, however much there is.
+    seen: list[pa.Array] | None = [] if warehouse.paths(stream) else None
+    unreadable: list[bytes] = []
     cursor: str | None = None
-    size, is_checkpoint, is_complete_listing = 0, False, False
+    is_checkpoint = is_complete_listing = False
+    for portion in _portions(pages):
+        rows = [row for page in portion for row in page.rows]
+        table, unkeepable = envelope(stream, rows)
+        envelopes.append(table)
+        rejected += unkeepable
+        if seen is not None:
+            seen.append(pa.array([row.object_id for row in rows], pa.string()))
+        for page in portion:
+            rejected += page.rejected
+            unreadable += [one.original for one in page.rejected]
+            cursor = page.cursor or cursor
+            is_checkpoint |= page.is_checkpoint
+            is_complete_listing = page.is_complete_listing
+        if sum(map(len, envelopes)) >= _ROWS_A_BATCH or sum(each.nbytes for each in envelopes) >= _BYTES_A_BATCH:
+            yield _Cut(last_readings(envelopes), rejected)
+            envelopes, rejected = [], []
+    if is_complete_listing and seen:
+        there = set(pa.chunked_array(seen).to_pylist())
+        gone = _deletions(stream, warehouse.live_objects(stream), there, b"".join(unreadable))
+        envelopes.append(envelope(stream, gone)[0])
+    yield _Cut(last_readings(envelopes), rejected, cursor, is_checkpoint)
+
+
+def _portions(pages: Iterator[Page]) -> Iterator[list[Page]]:
+    """Pages by the megabyte or two: a row costs least worked at among many, and while they are in the processor's cache."""
+    portion: list[Page] = []
+    size = 0
     for page in pages:
-        pending.extend(page.rows)
-        rejected.extend(page.rejected)
-        seen.update(row.object_id for row in page.rows)
+        portion.append(page)
         size += sum(len(row.payload) for row in page.rows)
-        cursor = page.cursor or cursor
-        is_checkpoint |= page.is_checkpoint
-        is_complete_listing = page.is_complete_listing
-        if len(pending) >= _ROWS_A_BATCH or size >= _BYTES_A_BATCH:
-            table, unkeepable = envelope(stream, pending)
-            yield _Cut(table, [*rejected, *unkeepable])
-            pending, rejected, size = [], [], 0
-    if is_complete_listing:
-        # An object that is there and can't be understood is not gone.
-        unreadable = b"".join(one.original for one in rejected)
-        pending.extend(_deletions(stream, warehouse.live_objects(stream), seen, unreadable))
-    table, unkeepable = envelope(stream, pending)
-    yield _Cut(table, [*rejected, *unkeepable], cursor, is_checkpoint)
+        if size >= _BYTES_A_PORTION:
+            yield portion
+            portion, size = [], 0
+    yield portion
 
 
 def _deletions(stream: Stream, live: set[str], seen: set[str], unreadable: bytes) -> Iterator[Row]:

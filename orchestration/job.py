@@ -162,6 +162,8 @@ class _Watch:
             assert isinstance(rows, int)
             schema, name = materialization.asset_key.path
             self.rows[schema.removeprefix("raw_"), name] = rows
+            if remarks := materialization.metadata.get("remarks"):
+                self.warnings.append(str(remarks.value))
 
     def _checked(self, step: str, check: AssetCheckEvaluation) -> None:
         self._counts[f"{step} checks"] += 1

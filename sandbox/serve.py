@@ -35,6 +35,7 @@ class Company:
         return {
             "STRIPE_API_BASE": self.stripe_api_base,
             "STRIPE_API_KEY": self.stripe_api_key,
+            "STRIPE_REQUESTS_PER_SECOND": str(int(GENEROUS.account)),
             "ORB_API_BASE": self.orb_api_base,
             "ORB_API_KEY": self.orb_api_key,
             "APP_DATABASE_URL": self.app_database_url,

@@ -3,27 +3,31 @@
 Stripe has no "updated since": a list filtered by `created` misses every edit. So a later run lists what was created since the
 cursor and, from `/v1/events` (the change feed, kept 30 days, https://docs.stripe.com/api/events), fetches every object again
 that an event names: an event's own copy is rendered in another API version and its nested lists are cut, so it is not used.
-A cursor older than the feed reads the whole list again; unchanged versions do not land twice.
+A cursor older than the feed reads the whole list again, and says so; unchanged versions do not land twice.
 The cursor is a Unix second of Stripe's own clock, that of the newest event or object there was before anything else was read:
 what is created or edited while a run reads is newer, and read by the next one. Reads start some minutes before it: a second holds
 many objects, and not all of them are listed in the second in which they are made. Every list's end is asked for once more.
+
+A list is one request after another, each waiting for the last. So what is left of a long one is cut by `created` as soon as a
+worker has nothing to do, into parts that are lists of their own, within what Stripe allows (https://docs.stripe.com/rate-limits).
 """
 
 from __future__ import annotations
 
-import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import msgspec
 import stripe
 
-from ingestion.api import NotAnswered, ask
+from ingestion.api import NotAnswered, Pace, Step, ask, side_by_side
 from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, decode, head
 from ingestion.settings import Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
@@ -37,29 +41,44 @@ _DAY = 24 * 3600
 _EVENTS_KEPT_SECONDS = 29 * _DAY
 _OVERLAP_SECONDS = 300
 
+# What Stripe allows a second: an account (in test mode a quarter of it), and any one endpoint.
+_ACCOUNT_LIMIT, _ENDPOINT_LIMIT = 100.0, 25.0
+# Enough to reach an endpoint's limit with answers that take 0.3 s.
+_AT_ONCE = 8
+_PAGES_AHEAD = 24
+# A part costs a request more than its pages: the one for its end.
+_FEWEST_PAGES, _MOST_PAGES = 8, 256
+# More changed objects than Stripe lets us fetch in a second are looked for in pages of the list.
+_FETCHED_SINGLY = 25
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
-
-_RowsOf = Callable[[Stream, msgspec.Raw, str, datetime | None], Iterator[Row | Rejected]]
-_Feed = tuple[dict[str, int], dict[str, tuple[msgspec.Raw, int]]]
-"""When each changed object changed last, and each deleted one's last copy and when it went (Unix seconds)."""
+_Reading: TypeAlias = Callable[[list[msgspec.Raw]], tuple[T, Sequence[Step[T]]]]
+"""What to make of the objects of a page, and the lists in them that are to be read as well."""
 
 
 class _List(msgspec.Struct):
     data: list[msgspec.Raw]
     has_more: bool
-    url: str = ""
+
+
+class _Listed(msgspec.Struct):
+    """What reading on needs of an object; an invoice item has `date` for `created`."""
+
+    id: str
+    created: int | None = None
+    date: int | None = None
+    deleted: bool = False
+
+    @property
+    def at(self) -> int | None:
+        return self.date if self.created is None else self.created
 
 
 class _Invoice(msgspec.Struct):
-    id: str
     lines: _List
 
 
 class _Payout(msgspec.Struct):
-    id: str
     automatic: bool
     reconciliation_status: str
 
@@ -69,10 +88,100 @@ class _EventData(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    id: str
     type: str
     created: int
     data: _EventData
+
+
+@dataclass(frozen=True)
+class _Change:
+    """That an object changed, last at `at`; when it was created, and its last copy, where an event says so (Unix seconds)."""
+
+    at: int
+    created: int | None = None
+    deleted: bytes | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is left of a list: objects created from `since` to before `until` that come after the object `after`."""
+
+    path: str
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    since: int | None = None
+    until: int | None = None
+    after: str | None = None
+    is_end_told: bool = False
+
+    @property
+    def query(self) -> dict[str, Any]:
+        created = {name: at for name, at in (("gte", self.since), ("lt", self.until)) if at is not None}
+        return {
+            # An answer cut short looks like the end: it is one only if nothing follows when asked once more.
+            "limit": 1 if self.is_end_told else _PAGE,
+            **_every(self.path),
+            **self.filters,
+            **({"created": created} if created else {}),
+            **({"starting_after": self.after} if self.after else {}),
+        }
+
+    def holds(self, one: _Listed) -> bool:
+        """Whether the object can be of this part."""
+        return one.at is None or ((self.since or 0) <= one.at and (self.until is None or one.at < self.until))
+
+    def cut(self, newest: int, oldest: int, idle: int, grain: int) -> list[_Part]:
+        """This part, or pieces of it for idle workers, cut at multiples of `grain`; newest to oldest is what a page spans."""
+        span = max(1, newest - oldest)
+        # How far back an unbounded list reaches is not known: the last of the pieces takes it to its end.
+        reach = oldest - self.since if self.since is not None else span * _MOST_PAGES * (idle + 1)
+        pieces = min(idle + 1, reach // span // _FEWEST_PAGES)
+        cuts = sorted({(oldest - reach * n // pieces) // grain * grain for n in range(1, pieces)})
+        bounds = [self.since, *(at for at in cuts if at > (self.since or 0)), self.until]
+        older = [replace(self, since=low, until=high, after=None) for low, high in pairwise(bounds[:-1])]
+        return [replace(self, since=bounds[-2]), *reversed(older)]
+
+
+class _Verbatim(stripe.RequestsClient):
+    """The SDK's own way to Stripe, but that the SDK sees an empty object in place of an answer's body.
+
+    It would make text, a dictionary and objects of it, which takes fifty times as long as reading it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # One for all threads: each connection is used again, whichever thread has the next request.
+        self._session = self.requests.Session()
+
+    def request(  # type: ignore[override]  # the SDK's clients leave out what their base class lists
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        body, status, answered = super().request(method, url, headers, post_data)
+        return _Body.of(body) if status < 300 else body, status, answered
+
+
+class _Body(str):
+    """An empty object to who reads it as text; `verbatim` is what came."""
+
+    verbatim: bytes
+
+    @staticmethod
+    def of(verbatim: bytes) -> _Body:
+        body = _Body("{}")
+        body.verbatim = verbatim
+        return body
+
+
+class _Limits:
+    """Keeps requests within `account` a second, and those of an endpoint within a quarter of it or what Stripe allows one."""
+
+    def __init__(self, account: float) -> None:
+        self.account, self._account = account, Pace(account)
+        self._endpoints = defaultdict[str, Pace](lambda: Pace(max(_ENDPOINT_LIMIT, account / 4)))
+
+    def wait(self, path: str) -> None:
+        resource, *rest = path.removeprefix("/v1/").split("/")
+        self._endpoints["/".join([resource, *rest[1:]])].wait()
+        self._account.wait()
 
 
 @dataclass(frozen=True)
@@ -80,228 +189,241 @@ class StripeSource:
     """See `Source`. `client` is the official one; it signs, versions, times out and tells errors apart; `ask` asks again."""
 
     client: stripe.StripeClient
+    limits: _Limits
+    now: Callable[[], datetime]
     api_version: str = API_VERSION
 
     @staticmethod
     def connect(settings: Settings, landed: Landed, now: Callable[[], datetime]) -> StripeSource:
         settings.require(["stripe"])
         assert settings.stripe_api_key is not None
-        return StripeSource(
-            stripe.StripeClient(
-                settings.stripe_api_key.reveal(),
-                stripe_version=API_VERSION,
-                base_addresses={"api": settings.stripe_api_base},
-                max_network_retries=0,
-            )
+        key = settings.stripe_api_key.reveal()
+        client = stripe.StripeClient(
+            key,
+            stripe_version=API_VERSION,
+            base_addresses={"api": settings.stripe_api_base},
+            http_client=_Verbatim(),
+            max_network_retries=0,
         )
+        allowed = _ACCOUNT_LIMIT / 4 if "_test_" in key else _ACCOUNT_LIMIT
+        return StripeSource(client, _Limits(settings.stripe_requests_per_second or allowed), now)
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
+        """What was created since the cursor, then what else was changed as events say; all, where there is no cursor."""
         since = int(cursor) if cursor is not None else None
-        match stream.reads:
-            case "changes":
-                return self._objects(stream, since, self._whole)
-            case "lines":
-                return self._objects(stream, since, self._lines)
-            case "created":
-                return self._listed(stream, since)
-            case "payouts":
-                return self._payout_transactions(stream, since)
-        raise SourceRefused(f"{stream}: there is no rule {stream.reads!r} for Stripe; see ingestion/streams.py.")
-
-    def _objects(self, stream: Stream, since: int | None, rows_of: _RowsOf) -> Iterator[Page]:
-        """What was created since, then what events say was changed; each object through `rows_of`."""
         place = self._newest(stream, since)
-        feed = self._changes(stream, since)
-        if feed is None:
-            _log.warning(
-                "%s: stands at %s, before what Stripe's events reach back to; the whole list is read again.",
-                stream,
-                _instant(since),
-            )
-        origin = "backfill" if since is None else "sweep" if feed is None else "event"
-        changed, deleted = feed or ({}, {})
-        seen: set[str] = set()
-        for raws in self._list(stream, stream.endpoint, _created(since if feed else None)):
-            rows, rejected = self._read(stream, raws, rows_of, origin, changed)
-            seen.update(row.parent_id or row.object_id for row in rows)
-            yield Page(rows, rejected=rejected)
-        for object_id in changed.keys() - seen:
-            current = self._retrieve(stream, object_id)
-            rows, rejected = self._read(stream, [current] if current else [], rows_of, "event", changed)
-            yield Page(rows, rejected=rejected)
+        remark = self._gap(stream, since)
+        is_repair = remark is not None and bool(stream.change_events)
+        changes: dict[str, _Change] = {}
+        part, origin = _Part(stream.endpoint), "backfill" if since is None else "sweep"
+        if since is not None and not is_repair:
+            changes = self._changes(stream, since)
+            part = replace(part, since=since - max(_OVERLAP_SECONDS, int(stream.lookback.total_seconds())))
+            origin = "event" if stream.change_events else "sweep"
+        missing = dict(changes)
+        for page in self._pages(stream, part, partial(self._landing, stream, changes, origin)):
+            _strike_out(missing, page)
+            yield page
+        yield from self._changed(stream, changes, missing)
         yield Page(
-            [
-                Row(object_id, bytes(raw), "event", source_at=_instant(deleted_at), is_deleted=True)
-                for object_id, (raw, deleted_at) in deleted.items()
-            ],
             cursor=None if place is None else str(place),
             # A stream in which nothing happens must not fall behind what the feed reaches back to.
             is_checkpoint=bool(since and place and place - since > _DAY),
-            is_complete_listing=feed is None and any(kind.endswith(".deleted") for kind in stream.change_events),
+            is_complete_listing=is_repair and any(kind.endswith(".deleted") for kind in stream.change_events),
+            remark=remark,
         )
 
     def _newest(self, stream: Stream, since: int | None) -> int | None:
         """The second up to which everything there is will have been read: asked for before anything else is."""
-        stamps = [since] if since is not None else []
+        stamps = [since]
         for path in (stream.endpoint, *(["/v1/events"] if stream.change_events else [])):
-            for raw in self._get(stream, path, _List, {"limit": 1, **_every(path)}).data:
-                found = head(stream, raw)
-                if isinstance(found, Head) and found.created_second is not None:
-                    stamps.append(found.created_second)
-        return max(stamps, default=None)
+            newest = self._get(stream, path, _List, {"limit": 1, **_every(path)}).data
+            stamps += [one.at for raw in newest if (one := _listed(raw))]
+        return max((at for at in stamps if at is not None), default=None)
 
-    def _read(
-        self,
-        stream: Stream,
-        raws: Sequence[msgspec.Raw],
-        rows_of: _RowsOf,
-        origin: str,
-        changed: Mapping[str, int],
-    ) -> tuple[list[Row], list[Rejected]]:
-        """The rows of some objects, and the objects that can't be understood."""
-        rows: list[Row] = []
-        rejected: list[Rejected] = []
-        for raw in raws:
-            about = head(stream, raw)
-            if isinstance(about, Rejected):
-                rejected.append(about)
-                continue
-            for row in rows_of(stream, raw, origin, _instant(changed.get(about.id, about.created_second))):
-                if isinstance(row, Rejected):
-                    rejected.append(row)
-                else:
-                    rows.append(row)
-        return rows, rejected
-
-    def _whole(
-        self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None, parent_id: str | None = None
-    ) -> Iterator[Row | Rejected]:
-        about = head(stream, raw)
-        if isinstance(about, Rejected):
-            yield about
-        else:
-            object_id = f"{parent_id}/{about.id}" if stream.reads == "payouts" else about.id
-            yield Row(object_id, bytes(raw), origin, parent_id=parent_id, source_at=source_at)
-
-    def _lines(
-        self, stream: Stream, raw: msgspec.Raw, origin: str, source_at: datetime | None
-    ) -> Iterator[Row | Rejected]:
-        invoice = decode(stream, raw, _Invoice)
-        pages: Iterator[list[msgspec.Raw]] = iter([invoice.lines.data])
-        if invoice.lines.has_more:
-            pages = self._list(stream, f"/v1/invoices/{quote(invoice.id)}/lines", {})
-        for page in pages:
-            for line in page:
-                yield from self._whole(stream, line, origin, source_at, invoice.id)
-
-    def _listed(self, stream: Stream, since: int | None) -> Iterator[Page]:
-        """Objects that have no events: what was created since the cursor less the stream's look-back."""
-        place = self._newest(stream, since)
-        start = None if since is None else since - int(stream.lookback.total_seconds())
-        for raws in self._list(stream, stream.endpoint, _created(start)):
-            rows, rejected = self._read(stream, raws, self._whole, "backfill" if since is None else "sweep", {})
-            yield Page(rows, rejected=rejected)
-        yield Page(cursor=None if place is None else str(place))
-
-    def _payout_transactions(self, stream: Stream, since: int | None) -> Iterator[Page]:
-        """Stripe attributes transactions to automatic payouts only, once reconciliation is completed."""
-        place = self._newest(stream, since)
-        start = None if since is None else since - int(stream.lookback.total_seconds())
-        origin = "backfill" if since is None else "sweep"
-        for raws in self._list(stream, stream.endpoint, _created(start)):
-            for raw in raws:
-                payout = decode(stream, raw, _Payout)
-                if not (payout.automatic and payout.reconciliation_status == "completed"):
-                    continue
-                for transactions in self._list(stream, "/v1/balance_transactions", {"payout": payout.id}):
-                    settled = partial(self._whole, parent_id=payout.id)
-                    rows, rejected = self._read(stream, transactions, settled, origin, {})
-                    yield Page(rows, rejected=rejected)
-        yield Page(cursor=None if place is None else str(place))
-
-    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
-        return tallied(stream, self.roster(stream, window))
-
-    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
-        """The stream listed once more, from one end to the other."""
-        bounds = {"lt": int(window.until.timestamp())}
-        if window.since:
-            bounds["gte"] = int(window.since.timestamp())
-        for raws in self._list(stream, stream.endpoint, {"created": bounds}):
-            for raw in raws:
-                yield from self._items(stream, raw)
-
-    def _items(self, stream: Stream, raw: msgspec.Raw) -> Iterator[Item]:
-        match stream.reads:
-            case "lines":
-                parts: Iterator[Row | Rejected] = self._lines(stream, raw, "", None)
-            case "payouts":
-                payout = decode(stream, raw, _Payout)
-                if not (payout.automatic and payout.reconciliation_status == "completed"):
-                    return
-                pages = self._list(stream, "/v1/balance_transactions", {"payout": payout.id})
-                settled = (transaction for page in pages for transaction in page)
-                parts = (row for one in settled for row in self._whole(stream, one, "", None, payout.id))
-            case _:
-                parts = self._whole(stream, raw, "", None)
-        for row in parts:
-            if isinstance(row, Row) and isinstance(found := head(stream, row.payload), Head):
-                yield msgspec.structs.replace(found.item(), object_id=row.object_id)
-
-    def probe(self, stream: Stream) -> None:
-        self._get(stream, stream.endpoint, _List, {"limit": 1})
-
-    def _changes(self, stream: Stream, since: int | None) -> _Feed | None:
-        """What the feed says was changed and deleted since; None where it no longer reaches back that far."""
-        changed: dict[str, int] = {}
-        deleted: dict[str, tuple[msgspec.Raw, int]] = {}
-        if since is None:
-            return changed, deleted
-        if since < datetime.now(UTC).timestamp() - _EVENTS_KEPT_SECONDS:
+    def _gap(self, stream: Stream, since: int | None) -> str | None:
+        """In a sentence, that the stream stood before what the feed reaches back to, and what was done."""
+        reach = int(self.now().timestamp()) - _EVENTS_KEPT_SECONDS
+        if since is None or since >= reach:
             return None
-        for raws in self._list(stream, "/v1/events", {**_created(since), "types": list(stream.change_events)}):
-            for raw in raws:
-                event = decode(stream, raw, _Event)
+        stood = f"{stream}: stood at {_instant(since)}, before what Stripe's events reach back to;"
+        if stream.change_events:
+            return f"{stood} the whole list was read again."
+        return f"{stood} those before {_instant(reach)} are lost." if stream.endpoint == "/v1/events" else None
+
+    def _changes(self, stream: Stream, since: int) -> dict[str, _Change]:
+        """By object id, what the feed says was changed since."""
+        changes: dict[str, _Change] = {}
+        if not stream.change_events:
+            return changes
+        kind = stream.endpoint.rpartition("/")[2].removesuffix("s")
+        feed = _Part("/v1/events", {"types": list(stream.change_events)}, since - _OVERLAP_SECONDS)
+        for events in self._pages(stream, feed, lambda raws: ([decode(stream, raw, _Event) for raw in raws], ())):
+            for event in events:
                 subject = decode(stream, event.data.object, dict[str, object])
-                kind = stream.endpoint.rpartition("/")[2].removesuffix("s")
                 # A dispute changes its charge too: there the object of the stream is the one that the subject names.
                 is_own = subject.get("object", kind) == kind
                 object_id = subject.get("id" if is_own else kind)
                 if not isinstance(object_id, str):
                     # An invoice that is only coming has no id, and a discount need not be a customer's.
                     continue
-                if is_own and event.type.endswith(".deleted") and event.type != "customer.subscription.deleted":
-                    deleted.setdefault(object_id, (event.data.object, event.created))
-                else:
-                    changed.setdefault(object_id, event.created)
-        return {key: at for key, at in changed.items() if key not in deleted}, deleted
-
-    def _list(self, stream: Stream, path: str, params: Mapping[str, Any]) -> Iterator[list[msgspec.Raw]]:
-        """Pages of a list, newest first as Stripe sends them, to the end."""
-        query: dict[str, Any] = {"limit": _PAGE, **_every(path), **params}
-        while True:
-            page = self._get(stream, path, _List, query)
-            yield page.data
-            ids = [found.id for raw in page.data if isinstance(found := head(stream, raw), Head)]
-            if page.has_more and (not ids or ids[-1] == query.get("starting_after")):
-                raise SourceError(
-                    f"{stream}: Stripe said has_more after a page of {path} that was empty or had been read; reading on would "
-                    "skip objects. Run again."
+                known, listed = changes.get(object_id, _Change(0)), _listed(event.data.object)
+                changes[object_id] = _Change(
+                    max(known.at, event.created),
+                    listed.at if is_own and listed else known.created,
+                    bytes(event.data.object) if is_own and event.type.endswith(".deleted") else known.deleted,
                 )
-            query |= {"starting_after": ids[-1]} if ids else {}
-            # An answer cut short looks like the end: it is one only if nothing follows when asked once more.
-            is_end = not page.has_more
-            if is_end and not (ids and self._get(stream, path, _List, {**query, "limit": 1}).data):
-                return
+        return changes
+
+    def _changed(self, stream: Stream, changes: Mapping[str, _Change], missing: dict[str, _Change]) -> Iterator[Page]:
+        """The missing ones of the changed objects: many in pages of the list, what those don't show one by one."""
+        dated = sorted(((one.created, key) for key, one in missing.items() if one.created is not None), reverse=True)
+        if len(dated) > _FETCHED_SINGLY:
+            share = -(-len(dated) // _AT_ONCE)
+            steps = [
+                partial(self._from_one_on, stream, changes, dated[start : start + share])
+                for start in range(0, len(dated), share)
+            ]
+            for page in side_by_side(steps, _AT_ONCE, _PAGES_AHEAD):
+                _strike_out(missing, page)
+                yield page
+        yield from side_by_side(
+            [partial(self._again, stream, changes, object_id) for object_id in missing], _AT_ONCE, _PAGES_AHEAD
+        )
+
+    def _from_one_on(
+        self, stream: Stream, changes: Mapping[str, _Change], wanted: Sequence[tuple[int, str]], idle: int
+    ) -> tuple[Page, list[Step[Page]]]:
+        """The changed objects on the page of the list that the first wanted one stands on; next, the first that did not."""
+        raws = self._get(stream, stream.endpoint, _List, _Part(stream.endpoint, until=wanted[0][0] + 1).query).data
+        shown = {one.id: (one.at or 0, raw) for raw in raws if (one := _listed(raw))}
+        oldest = min((at for at, _ in shown.values()), default=0)
+        changed = [raw for object_id, (_, raw) in shown.items() if object_id in changes]
+        page, nested = self._landing(stream, changes, "event", changed)
+        rest = [(at, object_id) for at, object_id in wanted[1:] if object_id not in shown and at <= oldest]
+        return page, [*nested, *([partial(self._from_one_on, stream, changes, rest)] if rest else [])]
+
+    def _again(
+        self, stream: Stream, changes: Mapping[str, _Change], object_id: str, idle: int
+    ) -> tuple[Page, Sequence[Step[Page]]]:
+        """A changed object as it is now. One that is gone is deleted if an event says so."""
+        current = self._retrieve(stream, object_id)
+        if current is not None:
+            return self._landing(stream, changes, "event", [current])
+        change = changes[object_id]
+        if change.deleted is None:
+            return Page(), ()
+        return Page([Row(object_id, change.deleted, "event", source_at=_instant(change.at), is_deleted=True)]), ()
+
+    def _landing(
+        self, stream: Stream, changes: Mapping[str, _Change], origin: str, raws: Sequence[msgspec.Raw]
+    ) -> tuple[Page, list[Step[Page]]]:
+        """The rows of some listed objects, and the lists in them that are to be read to their ends."""
+        rows: list[Row] = []
+        rejected: list[Rejected] = []
+        nested: list[Step[Page]] = []
+        for raw in raws:
+            about = head(stream, raw)
+            if isinstance(about, Rejected):
+                rejected.append(about)
+                continue
+            change = changes.get(about.id)
+            source_at = _instant(change.at if change else about.created_second)
+            inner = partial(self._inner, stream, about.id, origin, source_at)
+            match stream.reads:
+                case "lines":
+                    lines = decode(stream, raw, _Invoice).lines
+                    if lines.has_more:
+                        whole = _Part(f"/v1/invoices/{quote(about.id)}/lines")
+                        nested.append(partial(self._part, stream, whole, inner, 1))
+                    else:
+                        page, _ = inner(lines.data)
+                        rows += page.rows
+                        rejected += page.rejected
+                case "payouts":
+                    # Stripe attributes transactions to automatic payouts only, once reconciliation is completed.
+                    payout = decode(stream, raw, _Payout)
+                    if payout.automatic and payout.reconciliation_status == "completed":
+                        settled = _Part("/v1/balance_transactions", {"payout": about.id})
+                        nested.append(partial(self._part, stream, settled, inner, 1))
+                case _:
+                    rows.append(Row(about.id, bytes(raw), origin, source_at=source_at))
+        return Page(rows, rejected=rejected), nested
+
+    def _inner(
+        self, stream: Stream, parent_id: str, origin: str, source_at: datetime | None, raws: Sequence[msgspec.Raw]
+    ) -> tuple[Page, Sequence[Step[Page]]]:
+        """The rows of objects that were listed in another one."""
+        heads = [(head(stream, raw), raw) for raw in raws]
+        # The same transaction stands in the payout that it went into and in the one that took it back.
+        prefix = f"{parent_id}/" if stream.reads == "payouts" else ""
+        return Page(
+            [
+                Row(prefix + about.id, bytes(raw), origin, parent_id=parent_id, source_at=source_at)
+                for about, raw in heads
+                if isinstance(about, Head)
+            ],
+            rejected=[about for about, _ in heads if isinstance(about, Rejected)],
+        ), ()
+
+    def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
+        return tallied(stream, self.roster(stream, window))
+
+    def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
+        """The stream listed once more, cut at other seconds than `read` cuts at: what one loses there, the other shows."""
+        part = _Part(
+            stream.endpoint,
+            since=int(window.since.timestamp()) if window.since else None,
+            until=int(window.until.timestamp()),
+        )
+        for page in self._pages(stream, part, partial(self._landing, stream, {}, ""), grain=_DAY):
+            for row in page.rows:
+                if isinstance(found := head(stream, row.payload), Head):
+                    yield msgspec.structs.replace(found.item(), object_id=row.object_id)
+
+    def probe(self, stream: Stream) -> None:
+        self._get(stream, stream.endpoint, _List, {"limit": 1})
+
+    def _pages(self, stream: Stream, part: _Part, reading: _Reading[T], grain: int = 1) -> Iterator[T]:
+        """What `reading` makes of each page of a list, to the end, and of the lists in it; in no order."""
+        return side_by_side([partial(self._part, stream, part, reading, grain)], _AT_ONCE, _PAGES_AHEAD)
+
+    def _part(
+        self, stream: Stream, part: _Part, reading: _Reading[T], grain: int, idle: int
+    ) -> tuple[T, Sequence[Step[T]]]:
+        """One page, newest first as Stripe sends them, and what is left of the part."""
+        page = self._get(stream, part.path, _List, part.query)
+        newest = next((one for raw in page.data if (one := _listed(raw))), None)
+        oldest = next((one for raw in reversed(page.data) if (one := _listed(raw))), None)
+        if page.has_more and (oldest is None or oldest.id == part.after):
+            raise SourceError(
+                f"{stream}: Stripe said has_more after a page of {part.path} that was empty or had been read; reading on would "
+                "skip objects. Run again."
+            )
+        if not all(one is None or part.holds(one) for one in (newest, oldest)):
+            raise SourceError(
+                f"{stream}: Stripe answered {part.path} with objects of another time than was asked for; reading on would skip "
+                "objects. Run again."
+            )
+        result, following = reading(page.data)
+        if part.is_end_told and not page.has_more and oldest is None:
+            return result, following
+        left = replace(part, after=oldest.id if oldest else part.after, is_end_told=not page.has_more)
+        pieces = [left]
+        if page.has_more and newest and oldest and newest.at is not None and oldest.at is not None:
+            pieces = left.cut(newest.at, oldest.at, idle, grain)
+        return result, [*following, *(partial(self._part, stream, piece, reading, grain) for piece in pieces)]
 
     def _retrieve(self, stream: Stream, object_id: str) -> msgspec.Raw | None:
-        """The object as it is now; None when it is gone (its deletion has an event of its own)."""
+        """The object as it is now; None when it is gone: some kinds are then not found, others only say so."""
         try:
-            return self._get(stream, f"{stream.endpoint}/{quote(object_id)}", msgspec.Raw, {})
+            found = self._get(stream, f"{stream.endpoint}/{quote(object_id)}", msgspec.Raw, {})
         except SourceError as error:
             if isinstance(error.__cause__, NotAnswered) and error.__cause__.code == "resource_missing":
                 return None
             raise
+        about = _listed(found)
+        return None if about and about.deleted else found
 
     def _get(self, stream: Stream, path: str, kind: type[T], params: Mapping[str, Any]) -> T:
         try:
@@ -330,15 +452,26 @@ class StripeSource:
             ) from error
 
     def _send(self, path: str, params: Mapping[str, Any]) -> bytes:
+        self.limits.wait(path)
         try:
-            return str(self.client.raw_request("get", path, **params).body).encode()
+            answer = self.client.raw_request("get", path, **params)
         except stripe.StripeError as error:
             said = {name.lower(): value for name, value in (error.headers or {}).items()}
             raise NotAnswered(_sentence(error), error.http_status, said.get("retry-after"), error.code) from error
+        assert isinstance(answer.body, _Body)
+        return answer.body.verbatim
 
 
-def _created(since: int | None) -> dict[str, Any]:
-    return {} if since is None else {"created": {"gte": since - _OVERLAP_SECONDS}}
+def _listed(raw: msgspec.Raw) -> _Listed | None:
+    try:
+        return msgspec.json.decode(raw, type=_Listed)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _strike_out(missing: dict[str, _Change], page: Page) -> None:
+    for row in page.rows if missing else ():
+        missing.pop(row.parent_id or row.object_id, None)
 
 
 def _every(path: str) -> dict[str, Any]:

@@ -440,6 +440,8 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             kept = self._rows(f"select _position from ({sql}) order by _position")
         finally:
             self._connection.unregister("candidates")
+        if len(kept) == candidates.num_rows:
+            return candidates
         return candidates.take(pa.array([position for (position,) in kept], pa.int64()))
 
 

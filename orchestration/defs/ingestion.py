@@ -94,4 +94,5 @@ def _metadata(result: SyncResult) -> dict[str, dg.MetadataValue]:
         "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
         "cursor_from": dg.MetadataValue.text(result.cursor_from or "the beginning"),
         "cursor_to": dg.MetadataValue.text(result.cursor_to or "the beginning"),
+        **({"remarks": dg.MetadataValue.text(" ".join(result.remarks))} if result.remarks else {}),
     }

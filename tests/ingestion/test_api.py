@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
-import stamina
 
-from ingestion.api import NotAnswered, _backoff, ask
+from ingestion.api import NotAnswered, Pace, Step, _backoff, ask, side_by_side
 from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
 from ingestion.streams import Stream, stream_named
@@ -24,11 +27,7 @@ CHARGES, ITEMS = stream_named("stripe.charges"), stream_named("orb.items")
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture(autouse=True)
-def at_once() -> Iterator[None]:
-    """As many attempts as ever, without the waits between them."""
-    with stamina.set_testing(True, attempts=6):
-        yield
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 @pytest.fixture
@@ -79,14 +78,15 @@ WEATHER: dict[str, Callable[[Reply], Reply]] = {
 def test_every_object_lands_once_in_any_weather(
     apis: dict[Stream, Callable[[Request], Reply]], settings: Settings, stream: Stream, weather: str
 ) -> None:
-    requests: list[str] = []
+    requests: Counter[str] = Counter()
 
-    def every_second_request_fails(request: Request) -> Reply:
-        requests.append(request.path)
+    def every_request_fails_at_first(request: Request) -> Reply:
+        asked = f"{request.path} {request.query}"
+        requests[asked] += 1
         true = apis[stream](request)
-        return WEATHER[weather](true) if len(requests) % 2 else true
+        return WEATHER[weather](true) if requests[asked] % 2 else true
 
-    with served(every_second_request_fails) as base:
+    with served(every_request_fails_at_first) as base:
         assert sync(stream, _connected(settings, base)).rows == 250
     found = [row[0] for row in landed(settings, ".".join(stream.asset_key))]
     assert len(found) == len(set(found)) == 250
@@ -153,3 +153,62 @@ def test_a_mistake_of_ours_is_not_asked_again() -> None:
 
     with pytest.raises(KeyError):
         ask(mistaken, dict)
+
+
+def _counting_down(number: int, idle: int) -> tuple[int, list[Step[int]]]:
+    return number, [partial(_counting_down, number - 1)] * 2 if number else []
+
+
+def test_what_follows_from_a_step_is_taken_too_and_comes_after_it() -> None:
+    came = list(side_by_side([partial(_counting_down, 4)], workers=3, ahead=2))
+    assert Counter(came) == {4: 1, 3: 2, 2: 4, 1: 8, 0: 16}
+    assert came[0] == 4
+    assert list(side_by_side(list[Step[int]](), workers=3, ahead=2)) == []
+
+
+def test_steps_are_taken_at_the_same_time() -> None:
+    both_here = threading.Barrier(2, timeout=30)
+
+    def waits_for_the_other(idle: int) -> tuple[int, list[Step[int]]]:
+        return both_here.wait(), []
+
+    assert sorted(side_by_side([waits_for_the_other, waits_for_the_other], workers=2, ahead=2)) == [0, 1]
+
+
+def test_no_more_is_asked_than_there_is_room_to_keep() -> None:
+    taken: list[int] = []
+
+    def endless(number: int, idle: int) -> tuple[int, list[Step[int]]]:
+        taken.append(number)
+        return number, [partial(endless, number + 1)]
+
+    results = side_by_side([partial(endless, 0)], workers=2, ahead=3)
+    for expected in range(50):
+        assert next(results) == expected
+        assert len(taken) <= expected + 4
+    results.close()
+    stopped_at = len(taken)
+    assert stopped_at <= 53
+    assert len(taken) == stopped_at
+
+
+def test_a_step_that_fails_ends_the_others_and_its_error_is_raised() -> None:
+    def fails(idle: int) -> tuple[int, list[Step[int]]]:
+        raise SourceError("one of them")
+
+    with pytest.raises(SourceError, match="one of them"):
+        list(side_by_side([partial(_counting_down, 3), fails], workers=2, ahead=100))
+
+
+def _turn(pace: Pace) -> float:
+    pace.wait()
+    return time.monotonic()
+
+
+def test_requests_of_many_threads_are_spaced_evenly() -> None:
+    pace = Pace(200)
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        turns = sorted(pool.map(lambda _: _turn(pace) - started, range(41)))
+    # the first at once, the others five milliseconds apart: none is early, however late a thread wakes up
+    assert all(turn >= number / 200 - 0.001 for number, turn in enumerate(turns))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.payload import Rejected, Row, envelope, exact, head
+from ingestion.payload import Rejected, Row, envelope, exact, head, last_readings
 from ingestion.streams import stream_named
 
 CHARGES = replace(stream_named("stripe.charges"), amount="amount", personal=())
@@ -113,10 +113,10 @@ def test_personal_data_is_dropped_at_any_depth_and_nothing_else_changes(document
 
 
 def test_of_an_object_read_twice_the_last_reading_lands() -> None:
-    table, _ = envelope(
-        CHARGES,
-        [Row("in_1", b'{"v":1}', "backfill"), Row("in_2", b"{}", "backfill"), Row("in_1", b'{"v":2}', "event")],
-    )
+    first, _ = envelope(CHARGES, [Row("in_1", b'{"v":1}', "backfill"), Row("in_2", b"{}", "backfill")])
+    second, _ = envelope(CHARGES, [Row("in_1", b'{"v":0}', "event"), Row("in_1", b'{"v":2}', "event")])
+    table = last_readings([first, second])
+    assert table.num_rows == 2
     assert dict(zip(table["object_id"].to_pylist(), table["payload"].to_pylist(), strict=True)) == {
         "in_1": '{"v":2}',
         "in_2": "{}",

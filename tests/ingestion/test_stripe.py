@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ingestion.lake import Lake
 from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
+from ingestion.sources.stripe import StripeSource, _Part
 from ingestion.streams import stream_named
 from ingestion.sync import SyncResult, sync
+from ingestion.warehouses.duckdb import DuckDBWarehouse
 from sandbox.servers.http import Reply, Request
 from sandbox.servers.stripe import Limits, Stripe
 from tests.ingestion.conftest import landed, served, write_objects
@@ -102,6 +112,13 @@ def test_a_deletion_lands_as_a_deletion(run: Sync, stripe: Path, settings: Setti
     assert landed(settings, "raw_stripe.customers") == [("cus_1", False, "backfill"), ("cus_1", True, "event")]
 
 
+def test_events_that_stripe_no_longer_keeps_are_told_of(run: Sync, stripe: Path) -> None:
+    write_objects(stripe, events=[_event(1, "invoice.paid", {}, NOW - 40 * DAY)])
+    assert run("events").remarks == ()
+    (remark,) = run("events").remarks
+    assert re.fullmatch(r"stripe\.events: stood at .*; those before .* are lost\.", remark)
+
+
 def test_a_state_older_than_the_event_feed_reads_the_whole_list_again(
     run: Sync, stripe: Path, settings: Settings
 ) -> None:
@@ -109,7 +126,12 @@ def test_a_state_older_than_the_event_feed_reads_the_whole_list_again(
     write_objects(stripe, invoices=[old], events=[])
     run("invoices")
     write_objects(stripe, invoices=[{**old, "status": "void"}])
-    assert run("invoices").rows == 1
+    repaired = run("invoices")
+    assert repaired.rows == 1
+    (remark,) = repaired.remarks
+    assert re.fullmatch(
+        r"stripe\.invoices: stood at .*, before what Stripe's events reach back to; .* read again\.", remark
+    )
     assert landed(settings, "raw_stripe.invoices", "payload ->> 'status', origin") == [
         ("open", "backfill"),
         ("void", "sweep"),
@@ -132,6 +154,201 @@ def test_every_page_of_a_list_is_read(run: Sync, stripe: Path, settings: Setting
     charges = [{"id": f"ch_{n:04}", "object": "charge", "created": NOW - n} for n in range(1234)]
     write_objects(stripe, charges=charges)
     assert run("charges").rows == 1234
+
+
+class Asked:
+    """Answers as the company does, and keeps what it was asked and answered: (path, query, ids)."""
+
+    def __init__(self, company: Callable[[Request], Reply]) -> None:
+        self._company, self.answers = company, list[tuple[str, dict[str, str], list[str]]]()
+
+    def __call__(self, request: Request) -> Reply:
+        reply = self._company(request)
+        found = msgspec.json.decode(reply.body).get("data", [])
+        self.answers.append((request.path, dict(request.query), [one["id"] for one in found]))
+        return reply
+
+    def of(self, path: str) -> list[tuple[dict[str, str], list[str]]]:
+        return [(query, ids) for asked, query, ids in self.answers if asked == path]
+
+
+HISTORIES: dict[str, list[int]] = {
+    "even": [NOW - n * 600 for n in range(4_000)],
+    "a burst long ago": [NOW - n * DAY for n in range(300)] + [NOW - 900 * DAY - n // 20 for n in range(3_000)],
+    "all in one second": [NOW - DAY] * 1_500,
+    "years of silence": [NOW - n for n in range(1_000)] + [1_400_000_000 + n for n in range(1_000)],
+}
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_the_parts_of_a_long_list_meet_without_gap_or_overlap(settings: Settings, stripe: Path, history: str) -> None:
+    charges = [{"id": f"ch_{n:04}", "object": "charge", "created": at} for n, at in enumerate(HISTORIES[history])]
+    write_objects(stripe, charges=charges)
+    asked = Asked(Stripe(stripe.parent, KEY))
+    with served(asked) as base:
+        assert sync(CHARGES, _from(settings, base)).rows == len(charges)
+    pages = [(query, ids) for query, ids in asked.of("/v1/charges") if query["limit"] == "100"]
+    # every object was on one page, and of each part's end nothing was left when it was asked for again
+    assert Counter(key for _, ids in pages for key in ids) == Counter(one["id"] for one in charges)
+    assert len({(query.get("created[gte]"), query.get("created[lt]")) for query, _ in pages}) > 1
+
+
+@given(st.data(), st.integers(0, 10), st.sampled_from([1, DAY]))
+def test_every_second_of_a_part_is_in_one_of_its_pieces(data: st.DataObject, idle: int, grain: int) -> None:
+    since = data.draw(st.none() | st.integers(0, 10 * DAY))
+    until = data.draw(st.none() | st.integers((since or 0) + 2, 200 * DAY))
+    newest = data.draw(st.integers((since or 0) + 1, (until or 200 * DAY) - 1))
+    oldest = data.draw(st.integers(since or 0, newest))
+    part = _Part("/v1/charges", since=since, until=until, after="ch_1")
+    pieces = part.cut(newest, oldest, idle, grain)
+    assert [(piece.since, piece.until) for piece in reversed(pieces)] == list(
+        pairwise([since, *(piece.until for piece in reversed(pieces))])
+    )
+    assert pieces[0].until == until
+    # what was read is not read again: the first goes on where the page ended, the others begin below it
+    assert [piece.after for piece in pieces] == ["ch_1", *[None] * (len(pieces) - 1)]
+    assert all(piece.until is not None and piece.until <= oldest for piece in pieces[1:])
+    assert len(pieces) <= idle + 1
+
+
+def test_an_object_made_while_a_long_list_is_read_is_found_by_the_next_run(
+    run: Sync, stripe: Path, settings: Settings
+) -> None:
+    charges = [{"id": f"ch_{n:04}", "object": "charge", "created": NOW - 60 - n} for n in range(1_000)]
+    write_objects(stripe, charges=charges, events=[])
+    later = {"id": "ch_new", "object": "charge", "created": NOW - 30}
+    write_objects(stripe.parent.parent / "after" / "stripe", charges=[*charges, later], events=[])
+    companies = [Stripe(stripe.parent, KEY), Stripe(stripe.parent.parent / "after", KEY)]
+    pages: list[str] = []
+
+    def answers(request: Request) -> Reply:
+        pages.append(request.path)
+        return companies[len(pages) > 5](request)
+
+    with served(answers) as base:
+        sync(CHARGES, _from(settings, base))
+        sync(CHARGES, _from(settings, base))
+    found = [row[0] for row in landed(settings, "raw_stripe.charges", "object_id")]
+    assert len(found) == len(set(found)) == 1_001
+
+
+def test_a_page_of_another_time_than_was_asked_for_is_not_taken_for_the_end_of_a_part(
+    stripe: Path, settings: Settings
+) -> None:
+    write_objects(stripe, charges=[{"id": f"ch_{n:04}", "object": "charge", "created": NOW - n} for n in range(4_000)])
+    company = Stripe(stripe.parent, KEY)
+    newest = Request("GET", "/v1/charges", [("limit", "100")], {"authorization": f"Bearer {KEY}"}, b"")
+
+    def answers(request: Request) -> Reply:
+        asks_for_older = "created[lt]" in dict(request.query)
+        return company(newest if asks_for_older else request)
+
+    with served(answers) as base, pytest.raises(SourceError, match=r"objects of another time .* Run again"):
+        sync(CHARGES, _from(settings, base))
+
+
+def test_many_changed_objects_are_read_in_pages_of_the_list_and_not_one_by_one(
+    run: Sync, stripe: Path, settings: Settings
+) -> None:
+    customers = [{"id": f"cus_{n:03}", "object": "customer", "created": NOW - 90 * DAY - n} for n in range(600)]
+    write_objects(stripe, customers=customers, events=[_event(999, "charge.failed", {}, NOW - DAY)])
+    run("customers")
+    # a bulk edit of half of them; one of those is gone by now
+    changed = [{**one, "name": "new"} for one in customers[:300]]
+    events = [_event(n, "customer.updated", one, NOW - 3600 - n) for n, one in enumerate(changed)]
+    write_objects(stripe, customers=changed[1:] + customers[300:], events=events)
+    asked = Asked(Stripe(stripe.parent, KEY))
+    with served(asked) as base:
+        assert sync(stream_named("stripe.customers"), _from(settings, base)).rows == 299
+    single = [path for path, _, _ in asked.answers if path.startswith("/v1/customers/")]
+    assert single == ["/v1/customers/cus_000"]
+    assert len(asked.of("/v1/customers")) < 30
+
+
+def test_an_object_that_is_there_again_after_its_deletion_is_not_deleted(
+    run: Sync, stripe: Path, settings: Settings
+) -> None:
+    product = {"id": "prod_mine", "object": "product", "created": NOW - 9 * DAY, "name": "old"}
+    write_objects(stripe, products=[product], events=[])
+    run("products")
+    again = {**product, "created": NOW - 8 * DAY, "name": "new"}
+    # of the same second, and Stripe does not say which came first
+    events = [
+        _event(1, "product.deleted", product, NOW - DAY),
+        _event(2, "product.created", again, NOW - DAY),
+    ]
+    write_objects(stripe, products=[again], events=events)
+    assert run("products").rows == 1
+    assert landed(settings, "raw_stripe.products", "payload ->> 'name', is_deleted") == [("old", False), ("new", False)]
+
+
+def test_a_payout_that_is_reconciled_late_has_its_transactions_read_then(
+    run: Sync, stripe: Path, settings: Settings
+) -> None:
+    payout = {
+        "id": "po_1",
+        "object": "payout",
+        "created": NOW - 25 * DAY,
+        "automatic": True,
+        "reconciliation_status": "in_progress",
+    }
+    other = {**payout, "id": "po_2", "created": NOW - DAY, "reconciliation_status": "not_applicable"}
+    transaction = {"id": "txn_1", "object": "balance_transaction", "created": NOW - 26 * DAY}
+    write_objects(
+        stripe,
+        payouts=[other, payout],
+        balance_transactions=[transaction],
+        payout_transactions=[{"payout": "po_1", "balance_transaction": "txn_1"}],
+        events=[],
+    )
+    first = run("payout_transactions")
+    assert (first.rows, first.cursor_to) == (0, None)
+    completed = {**payout, "reconciliation_status": "completed"}
+    write_objects(
+        stripe,
+        payouts=[other, completed],
+        events=[_event(1, "payout.reconciliation_completed", completed, NOW - 3600)],
+    )
+    assert run("payout_transactions").rows == 1
+    asked = Asked(Stripe(stripe.parent, KEY))
+    with served(asked) as base:
+        assert sync(stream_named("stripe.payout_transactions"), _from(settings, base)).rows == 0
+    # the next run reads from where this one stood, not from the beginning
+    assert all("created[gte]" in query for query, _ in asked.of("/v1/payouts") if query["limit"] == "100")
+
+
+def test_what_stripe_allows_is_kept_to_without_a_refusal(settings: Settings, stripe: Path) -> None:
+    write_objects(stripe, charges=[{"id": f"ch_{n:04}", "object": "charge", "created": NOW - n} for n in range(6_000)])
+    company, statuses = Stripe(stripe.parent, KEY, Limits(account=160, endpoint=40)), Counter[int]()
+
+    def answers(request: Request) -> Reply:
+        reply = company(request)
+        statuses[reply.status] += 1
+        return reply
+
+    with served(answers) as base:
+        paced = Settings(**{**vars(_from(settings, base)), "stripe_requests_per_second": 160})
+        assert sync(CHARGES, paced).rows == 6_000
+    assert statuses.keys() == {200}
+
+
+@pytest.mark.parametrize(
+    ("key", "asked_for", "allowed"),
+    [
+        ("sk_live_x", None, 100),
+        ("rk_live_x", None, 100),
+        ("sk_test_x", None, 25),
+        ("rk_test_x", None, 25),
+        ("sk_test_x", 7, 7),
+    ],
+)
+def test_a_key_is_used_as_often_a_second_as_its_mode_allows(
+    settings: Settings, key: str, asked_for: int | None, allowed: int
+) -> None:
+    keyed = {**vars(settings), "stripe_api_key": Secret(key), "stripe_requests_per_second": asked_for}
+    with DuckDBWarehouse(Path(":memory:"), Lake(settings.lake)) as nothing_landed:
+        source = StripeSource.connect(Settings(**keyed), nothing_landed, lambda: datetime.now(UTC))
+    assert source.limits.account == allowed
 
 
 def test_which_payout_a_transaction_went_into_is_known(run: Sync, stripe: Path, settings: Settings) -> None:
@@ -170,6 +387,7 @@ def test_a_refused_key_is_one_sentence_with_the_variable_and_without_the_key(run
     assert "wrong_and_hidden" not in str(raised.value)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_an_api_that_cannot_be_reached_is_one_sentence(settings: Settings) -> None:
     with pytest.raises(SourceError, match=r"stripe\.charges: Stripe can't be reached: check the network"):
         sync(CHARGES, _from(settings, "http://127.0.0.1:1"))
@@ -185,6 +403,7 @@ def test_a_resource_that_the_key_may_not_read_fails_and_says_which_permission_is
         sync(CHARGES, _from(settings, base))
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
