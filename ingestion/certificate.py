@@ -3,6 +3,8 @@
 A stream is certified from where its last certificate ended, less its look-back, to the moment at which the sync that precedes
 began: the cost follows what is new. A difference may be a change on its way, so the stream is synced again and counted again; an
 object that is missing still is read again from the beginning. What differs after that is certified as a difference.
+
+The warehouse keeps what was certified until `land_certificates` lands it: one batch a run, not one a stream.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class Certificate:
 def certify(
     result: SyncResult, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Certificate:
-    """Count what a sync should have landed, mend what can be mended, and land the certificate.
+    """Count what a sync should have landed, mend what can be mended, and keep the certificate for `land_certificates`.
 
     Raises SourceError, WarehouseError or LakeError.
     """
@@ -95,24 +97,31 @@ def certify(
         _log.warning("%s Reading the stream again from the beginning.", certificate)
         certificate = _compare(sync(stream, settings, now, from_the_beginning=True), settings, lake, now)
     with opened(settings, lake) as warehouse:
-        for target, table in (
-            (CERTIFICATES, _certified(certificate, now())),
-            (DIFFERENCES, _named(certificate, now())),
-        ):
-            recover(target, lake, warehouse, now)
-            if table.num_rows:
-                batch = lake.write(
-                    target,
-                    table,
-                    cursor_from=None,
-                    cursor_to=None,
-                    api_version="1",
-                    started_at=result.started_at,
-                    finished_at=now(),
-                )
-                warehouse.load(batch, now())
-            warehouse.ensure(target, table.schema)
+        warehouse.certify(_certified(certificate, now()))
+        if certificate.differences:
+            _land(DIFFERENCES, _named(certificate, now()), lake, warehouse, now)
     return certificate
+
+
+def land_certificates(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    """Land what was certified and has not landed yet, of all streams in one batch.
+
+    Raises WarehouseError or LakeError.
+    """
+    lake = Lake(settings.lake)
+    with opened(settings, lake) as warehouse:
+        for each in (CERTIFICATES, DIFFERENCES):
+            recover(each, lake, warehouse, now)
+        rows = warehouse.unlanded_certificates()
+        if rows.num_rows:
+            _land(CERTIFICATES, rows, lake, warehouse, now)
+
+
+def _land(target: Stream, rows: pa.Table, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> None:
+    at = now()
+    batch = lake.write(target, rows, cursor_from=None, cursor_to=None, api_version="1", started_at=at, finished_at=at)
+    warehouse.load(batch, now())
+    warehouse.ensure(target, rows.schema)
 
 
 def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[], datetime]) -> Certificate:

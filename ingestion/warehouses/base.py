@@ -53,6 +53,12 @@ class Warehouse(Landed, Protocol):
     def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
         """The objects that `tally` counts, one by one."""
 
+    def certify(self, rows: pa.Table) -> None:
+        """Keep these rows of `CERTIFICATES` as the newest of their streams and days."""
+
+    def unlanded_certificates(self) -> pa.Table:
+        """Those of the rows kept that no batch has brought."""
+
     def certified_through(self, stream: Stream) -> datetime | None:
         """Up to where every certificate of the stream that is not superseded says complete."""
 
