@@ -229,18 +229,19 @@ class OrbSource:
                     yield item
 
     def probe(self, stream: Stream) -> None:
-        """The first page of the list that the stream, or the parents of its objects, stand in."""
-        path = {"customer": "/customers", "ledger": "/customers", "usage": "/subscriptions"}.get(
-            stream.reads, stream.endpoint
-        )
+        """One object of the stream's list; of a list that is kept per parent, that of the first parent there is."""
         match stream.reads:
             case "audit":
-                self._request(stream, "POST", path, _Found, json={"event_ids": ["probe"]})
+                self._request(stream, "POST", stream.endpoint, _Found, json={"event_ids": ["probe"]})
             case "volume":
                 day = {"timeframe_start": _iso(_midnight(self.now())), "limit": 1}
-                self._request(stream, "GET", path, _Page, params=day)
+                self._request(stream, "GET", stream.endpoint, _Page, params=day)
             case _:
-                self._request(stream, "GET", path, _Page, params={"limit": 1})
+                parents, _, is_kept_per_parent = stream.endpoint.partition("/{id}")
+                first = self._request(stream, "GET", parents, _Page, params={"limit": 1}).data[:1]
+                for raw in first if is_kept_per_parent else ():
+                    path = stream.endpoint.format(id=decode(stream, raw, _Parent).id)
+                    self._request(stream, "GET", path, _Found, params={} if stream.reads == "usage" else {"limit": 1})
 
     def _parents(self, stream: Stream, path: str) -> Iterator[_Parent]:
         for raws in self._list(stream, path, {"limit": _PAGE}):
