@@ -2,7 +2,8 @@
 
 A stream is certified from where its last certificate ended, less its look-back, to the moment at which the sync that precedes
 began: the cost follows what is new. A difference may be a change on its way, so the stream is synced again and counted again; an
-object that is missing still is read again from the beginning. What differs after that is certified as a difference.
+object that is missing still is read again from the beginning. What differs after that is certified as a difference, and while
+nothing else differs not read for again: what nobody can understand, for one, is in quarantine and stays missing.
 
 The warehouse keeps what was certified until `land_certificates` lands it: one batch a run, not one a stream.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
@@ -42,13 +43,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Of one stream: what was counted on both sides, and the objects behind what differs."""
+    """Of one stream: what was counted on both sides, and the objects behind what differs. `is_known` says that all of it
+    differed, and just so, in the certificates before."""
 
     stream: Stream
     window: Window
     source: Mapping[Measure, Decimal]
     landed: Mapping[Measure, Decimal]
-    differences: tuple[Difference, ...]
+    differences: tuple[Difference, ...] = ()
+    is_known: bool = False
 
     @property
     def differing(self) -> tuple[Measure, ...]:
@@ -93,7 +96,7 @@ def certify(
     certificate = _compare(result, settings, lake, now)
     if not certificate.is_complete:
         certificate = _compare(sync(stream, settings, now), settings, lake, now)
-    if not certificate.is_complete and not stream.is_typed:
+    if not certificate.is_complete and not certificate.is_known and not stream.is_typed:
         _log.warning("%s Reading the stream again from the beginning.", certificate)
         certificate = _compare(sync(stream, settings, now, from_the_beginning=True), settings, lake, now)
     with opened(settings, lake) as warehouse:
@@ -129,15 +132,16 @@ def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[
     with opened(settings, lake) as warehouse:
         source = connect(stream, settings, warehouse, now)
         window = _window(result, warehouse)
+        known = warehouse.differing(stream)
         # A day that differed and has nothing on either side any more must say so, or it would differ for ever.
         settled = {
-            Measure(day, "objects"): Decimal(0)
-            for day in warehouse.differing_days(stream)
-            if window.since is None or day is None or day >= window.since.date()
+            Measure(measure.day, "objects"): Decimal(0)
+            for measure in known
+            if window.since is None or measure.day is None or measure.day >= window.since.date()
         }
         said = {**settled, **source.tally(stream, window)}
         landed = {**settled, **warehouse.tally(stream, window)}
-        certificate = Certificate(stream, window, said, landed, ())
+        certificate = Certificate(stream, window, said, landed)
         if certificate.is_complete:
             return certificate
         there = {item.object_id: item for item in source.roster(stream, window)}
@@ -155,7 +159,11 @@ def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[
             for at in [(theirs or mine).at]  # type: ignore[union-attr]
             if theirs is None or mine is None or theirs.amount != mine.amount
         ]
-        return Certificate(stream, window, said, landed, tuple(differences))
+        is_known = all(
+            known.get(measure) == (said.get(measure, Decimal(0)), landed.get(measure, Decimal(0)))
+            for measure in certificate.differing
+        )
+        return replace(certificate, differences=tuple(differences), is_known=is_known)
 
 
 def _window(result: SyncResult, warehouse: Warehouse) -> Window:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -62,5 +62,5 @@ class Warehouse(Landed, Protocol):
     def certified_through(self, stream: Stream) -> datetime | None:
         """Up to where every certificate of the stream that is not superseded says complete."""
 
-    def differing_days(self, stream: Stream) -> set[date | None]:
-        """The days (None: of undated objects) whose newest certificate says that something differs."""
+    def differing(self, stream: Stream) -> Mapping[Measure, tuple[Decimal, Decimal]]:
+        """What the newest certificates of the stream's days say that differs: at the source, and landed."""

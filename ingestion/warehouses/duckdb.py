@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -268,12 +268,16 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
         return through if isinstance(through, datetime) else None
 
-    def differing_days(self, stream: Stream) -> set[date | None]:
+    def differing(self, stream: Stream) -> Mapping[Measure, tuple[Decimal, Decimal]]:
         found = self._rows(
-            "select distinct day from ingestion.newest_certificates where stream = ? and source_value <> landed_value",
+            """
+            select day, measure, unit, source_value, landed_value
+            from ingestion.newest_certificates
+            where stream = ? and source_value <> landed_value
+            """,
             str(stream),
         )
-        return {day for (day,) in found}
+        return {Measure(day, name, unit): (said, landed) for day, name, unit, said, landed in found}
 
     def _index(self, stream: Stream, path: str) -> None:
         """Bring the index of newest versions up to what a batch's file says."""

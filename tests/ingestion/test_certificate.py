@@ -89,6 +89,16 @@ def test_an_object_that_the_source_no_longer_has_is_named_until_it_is_back(
     assert run().is_complete
 
 
+def test_what_reading_again_did_not_bring_is_not_read_for_again_until_something_else_differs(
+    run: Callable[[], Certificate], stripe: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    charges = [_charge(number, NOW - 7200) for number in range(4)]
+    for remaining, readings in ((4, 0), (3, 1), (3, 1), (2, 2)):
+        write_objects(stripe, charges=charges[:remaining], events=[])
+        assert run().is_complete == (remaining == 4)
+        assert caplog.text.count("again from the beginning") == readings
+
+
 def test_how_far_a_stream_is_certified_is_known_from_the_lake_alone(
     run: Callable[[], Certificate], stripe: Path, settings: Settings
 ) -> None:
