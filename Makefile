@@ -48,6 +48,7 @@ lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
 
 bench: setup ## speed claims, each against its peer in the same run
 	@$(BIN)/python -m benchmarks.ingestion.postgres
+	@$(BIN)/python -m benchmarks.ingestion.idle
 
 scorecard: setup ## planted defects against those the register names; exits non-zero when one is missed or made up
 	@$(BIN)/python -m sandbox.scorecard --seed $(SEED)

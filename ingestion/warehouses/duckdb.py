@@ -365,7 +365,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def _columns(self, schema: str, table: str) -> dict[str, str]:
         return dict(
             self._rows(
-                "select column_name, data_type from information_schema.columns where table_schema = ? and table_name = ?",
+                "select column_name, data_type from duckdb_columns() where schema_name = ? and table_name = ?",
                 schema,
                 table,
             )
