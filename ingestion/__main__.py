@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ingestion.certificate import certify
+from ingestion.certificate import certify, land_certificates
 from ingestion.lake import LakeError
 from ingestion.payload import SourceError
 from ingestion.settings import MissingSetting, read_settings
@@ -40,6 +40,11 @@ def main(names: list[str]) -> int:
         if not certificate.is_complete:
             sys.stderr.write(f"{certificate}\n")
         failed += bool(result.rejected) or not certificate.is_complete
+    try:
+        land_certificates(settings)
+    except (WarehouseError, LakeError) as error:
+        failed += 1
+        sys.stderr.write(f"{error}\n")
     return 1 if failed else 0
 
 

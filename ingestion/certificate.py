@@ -2,7 +2,10 @@
 
 A stream is certified from where its last certificate ended, less its look-back, to the moment at which the sync that precedes
 began: the cost follows what is new. A difference may be a change on its way, so the stream is synced again and counted again; an
-object that is missing still is read again from the beginning. What differs after that is certified as a difference.
+object that is missing still is read again from the beginning. What differs after that is certified as a difference, and while
+nothing else differs not read for again: what nobody can understand, for one, is in quarantine and stays missing.
+
+The warehouse keeps what was certified until `land_certificates` lands it: one batch a run, not one a stream.
 """
 
 from __future__ import annotations
@@ -40,13 +43,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Of one stream: what was counted on both sides, and the objects behind what differs."""
+    """Of one stream: what was counted on both sides, and the objects behind what differs. `is_known` says that all of it
+    differed, and just so, in the certificates before."""
 
     stream: Stream
     window: Window
     source: Mapping[Measure, Decimal]
     landed: Mapping[Measure, Decimal]
-    differences: tuple[Difference, ...]
+    differences: tuple[Difference, ...] = ()
+    is_known: bool = False
 
     @property
     def differing(self) -> tuple[Measure, ...]:
@@ -83,7 +88,7 @@ class Certificate:
 def certify(
     result: SyncResult, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Certificate:
-    """Count what a sync should have landed, mend what can be mended, and land the certificate.
+    """Count what a sync should have landed, mend what can be mended, and keep the certificate for `land_certificates`.
 
     Raises SourceError, WarehouseError or LakeError.
     """
@@ -91,28 +96,35 @@ def certify(
     certificate = _compare(result, settings, lake, now)
     if not certificate.is_complete:
         certificate = _compare(sync(stream, settings, now), settings, lake, now)
-    if not certificate.is_complete and not stream.is_typed:
+    if not certificate.is_complete and not certificate.is_known and not stream.is_typed:
         _log.warning("%s Reading the stream again from the beginning.", certificate)
         certificate = _compare(sync(stream, settings, now, from_the_beginning=True), settings, lake, now)
     with opened(settings, lake) as warehouse:
-        for target, table in (
-            (CERTIFICATES, _certified(certificate, now())),
-            (DIFFERENCES, _named(certificate, now())),
-        ):
-            recover(target, lake, warehouse, now)
-            if table.num_rows:
-                batch = lake.write(
-                    target,
-                    table,
-                    cursor_from=None,
-                    cursor_to=None,
-                    api_version="1",
-                    started_at=result.started_at,
-                    finished_at=now(),
-                )
-                warehouse.load(batch, now())
-            warehouse.ensure(target, table.schema)
+        warehouse.certify(_certified(certificate, now()))
+        if certificate.differences:
+            _land(DIFFERENCES, _named(certificate, now()), lake, warehouse, now)
     return certificate
+
+
+def land_certificates(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    """Land what was certified and has not landed yet, of all streams in one batch.
+
+    Raises WarehouseError or LakeError.
+    """
+    lake = Lake(settings.lake)
+    with opened(settings, lake) as warehouse:
+        for each in (CERTIFICATES, DIFFERENCES):
+            recover(each, lake, warehouse, now)
+        rows = warehouse.unlanded_certificates()
+        if rows.num_rows:
+            _land(CERTIFICATES, rows, lake, warehouse, now)
+
+
+def _land(target: Stream, rows: pa.Table, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> None:
+    at = now()
+    batch = lake.write(target, rows, cursor_from=None, cursor_to=None, api_version="1", started_at=at, finished_at=at)
+    warehouse.load(batch, now())
+    warehouse.ensure(target, rows.schema)
 
 
 def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[], datetime]) -> Certificate:
@@ -120,15 +132,16 @@ def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[
     with opened(settings, lake) as warehouse:
         source = connect(stream, settings, warehouse, now)
         window = _window(result, warehouse)
+        known = warehouse.differing(stream)
         # A day that differed and has nothing on either side any more must say so, or it would differ for ever.
         settled = {
-            Measure(day, "objects"): Decimal(0)
-            for day in warehouse.differing_days(stream)
-            if window.since is None or day is None or day >= window.since.date()
+            Measure(measure.day, "objects"): Decimal(0)
+            for measure in known
+            if window.since is None or measure.day is None or measure.day >= window.since.date()
         }
         said = {**settled, **source.tally(stream, window)}
         landed = {**settled, **warehouse.tally(stream, window)}
-        certificate = Certificate(stream, window, said, landed, ())
+        certificate = Certificate(stream, window, said, landed)
         if certificate.is_complete:
             return certificate
         windows = _differing(certificate) if stream.is_typed else [window]
@@ -147,7 +160,11 @@ def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[
             for at in [(theirs or mine).at]  # type: ignore[union-attr]
             if theirs is None or mine is None or theirs.amount != mine.amount
         ]
-        return Certificate(stream, window, said, landed, tuple(differences))
+        is_known = all(
+            known.get(measure) == (said.get(measure, Decimal(0)), landed.get(measure, Decimal(0)))
+            for measure in certificate.differing
+        )
+        return replace(certificate, differences=tuple(differences), is_known=is_known)
 
 
 def _window(result: SyncResult, warehouse: Warehouse) -> Window:

@@ -186,18 +186,24 @@ def _land(
     already is no news on the next run. Of a typed table every batch carries the place up to which it was read.
     """
     started_at = now()
-    at = cursor_from
+    at, has_landed = cursor_from, False
     reading = _told(source.read(stream, cursor_from), remarks)
     for cut in _typed(reading) if stream.is_typed else _objects(stream, warehouse, reading):
         rejected, table = warehouse.news(REJECTED, _quarantined(stream, cut.rejected)), cut.table
         if not stream.is_typed:
             table = warehouse.news(stream, table)
-        for target, rows, cursor, is_wanted in (
-            (REJECTED, rejected, None, False),
+        is_wanted = (
+            cut.is_checkpoint
             # The first reading of an empty typed table lands without rows: only its file says which columns raw must have.
-            (stream, table, cut.cursor or at, cut.is_checkpoint or (stream.is_typed and at is None)),
+            or (stream.is_typed and at is None)
+            # A read whose last rows are no news would leave its cursor behind, and be made again from where it began.
+            or (has_landed and cut.cursor is not None and not stream.is_typed)
+        )
+        for target, rows, cursor, is_needed in (
+            (REJECTED, rejected, None, False),
+            (stream, table, cut.cursor or at, is_wanted),
         ):
-            if rows.num_rows or is_wanted:
+            if rows.num_rows or is_needed:
                 batch = lake.write(
                     target,
                     rows,
@@ -209,7 +215,8 @@ def _land(
                 )
                 warehouse.load(batch, now())
                 warehouse.ensure(target, rows.schema)
-                at = cursor if target == stream else at
+                if target == stream:
+                    at, has_landed = cursor, True
                 yield batch
         # While the next batch is read this one must not be in memory too.
         del cut, table, rejected, rows

@@ -17,13 +17,13 @@ from dagster_shared.error import SerializableErrorInfo
 from ingestion.lake import LakeError
 from ingestion.payload import SourceError
 from ingestion.settings import MissingSetting, Settings
-from ingestion.streams import STREAMS
+from ingestion.streams import EVIDENCE, STREAMS
 from ingestion.warehouses.base import WarehouseError
 from orchestration.progress import Progress, Stage
 
 INGEST, TRANSFORM, EXPECTATIONS = "ingest", "transform", "expectations"
 STAGES = ("pipeline", INGEST, TRANSFORM, EXPECTATIONS)
-_STAGE_OF = {"transformation": TRANSFORM, "expectations": EXPECTATIONS}
+_STAGE_OF = {"certificates": INGEST, "transformation": TRANSFORM, "expectations": EXPECTATIONS}
 _DBT_STARTS = re.compile(r"dbt (?P<index>\d+) of (?P<total>\d+) (?P<node>\S+)$")
 _TOLD = {error.__name__ for error in (SourceError, LakeError, WarehouseError, MissingSetting)}
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
@@ -60,7 +60,7 @@ def run_job(progress: Progress, *, from_lake: bool = False) -> Outcome:
         stage.outcome = f"{len(assets)} assets, {len(checks)} checks"
     if not from_lake:
         return watched(job, progress)
-    return watched(job, progress, assets - {dg.AssetKey(stream.asset_key) for stream in STREAMS})
+    return watched(job, progress, assets - {dg.AssetKey(stream.asset_key) for stream in (*STREAMS, *EVIDENCE)})
 
 
 def watched(job: dg.JobDefinition, progress: Progress, selection: Set[dg.AssetKey] = frozenset()) -> Outcome:

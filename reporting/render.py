@@ -7,11 +7,13 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -47,10 +49,32 @@ def _worth(groups: Iterable[BreakGroup], report: Report) -> str:
     return _listed(f"{_amount(amount, currency, report)} {currency}" for currency, amount in sorted(money.items()))
 
 
+def certified(report: Report) -> str:
+    """How far the books can be complete, in one sentence, or two when something is in quarantine."""
+    least = report.held_back_by
+    through = (
+        "Not certified" if least.certified_through is None else f"Certified through {_utc(least.certified_through)}"
+    )
+    differs = f", which differs from its source on {_days(least.differing_days)}" if least.differing_days else ""
+    rejected = [(each.stream, each.rejected_objects) for each in report.streams if each.rejected_objects]
+    kept_apart = _listed(f"{count:,} of {stream}" for stream, count in rejected)
+    quarantine = f" In quarantine, for nobody could understand it: {kept_apart}." if rejected else ""
+    return f"{through}; held back by {least.stream}{differs}.{quarantine}"
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _days(count: int) -> str:
+    return f"{count:,} day{'s' if count > 1 else ''}"
+
+
 def render(report: Report, console: Console) -> None:
     """Writes the report to `console`, made for 100 columns."""
     colour = "red" if report.unexplained else "green"
-    console.print(Panel(Text(verdict(report), "bold"), border_style=colour, padding=(0, 1)), "")
+    console.print(Panel(Text(verdict(report), "bold"), border_style=colour, padding=(0, 1)))
+    console.print(Padding(certified(report), (0, 2)), "")
     periods = report.period or " to ".join(dict.fromkeys((report.periods[0], report.periods[-1])))
     _heading(console, f"What ties, {periods}", "from left to right: total + explained + unexplained = total")
     for comparison, ties in groupby(report.ties, key=lambda tie: tie.comparison):
@@ -148,13 +172,14 @@ def _listed(parts: Iterable[str]) -> str:
 
 def to_json(report: Report) -> str:
     """The report with every amount as a string, digit for digit, since a JSON number would be read as a float."""
-    content = {"verdict": verdict(report), **asdict(report)}
+    content = {"verdict": verdict(report), "certified": certified(report), **asdict(report)}
     ties = [{**asdict(tie), "explained": tie.explained} for tie in report.ties]
     return json.dumps({**content, "ties": ties}, default=_plain, indent=2)
 
 
 def to_csv(report: Report) -> str:
-    """One row per figure, for a spreadsheet: section (bridge, break, timing, excluded), what, count, amount."""
+    """One row per figure, for a spreadsheet: section (bridge, break, timing, excluded, certified, quarantine), what, count,
+    amount. In section certified `line` is the moment through which the stream is, and `count` the days that differ."""
     rows: list[tuple[str, str, str, str, str, str, str]] = []
     for tie in report.ties:
         lines = [("left_total", tie.left_total), *((item.line, item.amount) for item in tie.items)]
@@ -167,6 +192,12 @@ def to_csv(report: Report) -> str:
     for kept_out in report.excluded:
         figures = (kept_out.cause, kept_out.currency or "", str(kept_out.count), _plain(kept_out.amount))
         rows.append(("excluded", kept_out.source, kept_out.stream, *figures))
+    for each in report.streams:
+        source, _, stream = each.stream.partition(".")
+        through = _plain(each.certified_through) if each.certified_through else ""
+        rows.append(("certified", source, stream, through, "", str(each.differing_days), ""))
+        if each.rejected_objects:
+            rows.append(("quarantine", source, stream, "", "", str(each.rejected_objects), ""))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("section", "hop_or_source", "comparison_or_stream", "line", "currency", "count", "amount"))
@@ -174,7 +205,10 @@ def to_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def _plain(amount: object) -> str:
-    if not isinstance(amount, Decimal):
-        raise TypeError(f"{amount!r} is not an amount")
-    return f"{amount.normalize():f}"
+def _plain(value: object) -> str:
+    match value:
+        case Decimal():
+            return f"{value.normalize():f}"
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{value!r} is neither an amount nor an instant")

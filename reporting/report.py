@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +14,13 @@ from typing import Any
 import duckdb
 
 HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
-MARTS = ("reconciliation.rec_bridge", "reconciliation.fct_breaks", "marts.fct_excluded_rows", "seeds.currencies")
+MARTS = (
+    "reconciliation.rec_bridge",
+    "reconciliation.fct_breaks",
+    "marts.fct_excluded_rows",
+    "marts.dim_streams",
+    "seeds.currencies",
+)
 
 
 class ReportUnavailable(ValueError):
@@ -76,6 +83,17 @@ class ExcludedGroup:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How far a stream (`source.name`) is certified against its source, on how many days it differs, and how many of its
+    things are in quarantine. `certified_through` is None where that is not known of any moment."""
+
+    stream: str
+    certified_through: datetime | None
+    differing_days: int
+    rejected_objects: int
+
+
+@dataclass(frozen=True)
 class Report:
     """`period` is the month asked for, None for all; `exponents` are the decimals of each currency (ISO 4217)."""
 
@@ -85,6 +103,7 @@ class Report:
     breaks: tuple[BreakGroup, ...]
     timing: tuple[BreakGroup, ...]
     excluded: tuple[ExcludedGroup, ...]
+    streams: tuple[Standing, ...]
     exponents: dict[str, int]
 
     @property
@@ -95,6 +114,11 @@ class Report:
         return bridges or tuple(
             (group.hop, group.currency, group.worth) for group in self.breaks if group.cause == "unexplained"
         )
+
+    @property
+    def held_back_by(self) -> Standing:
+        """The stream that is certified least far: so far are the books."""
+        return min(self.streams, key=lambda each: each.certified_through or datetime.min.replace(tzinfo=UTC))
 
 
 def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
@@ -131,6 +155,7 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
             breaks=tuple(group for status, group in breaks if status == "break"),
             timing=tuple(group for status, group in breaks if status == "timing"),
             excluded=_read_excluded(connection),
+            streams=_read_streams(connection),
             exponents=dict(connection.execute("select currency, exponent from seeds.currencies").fetchall()),
         )
 
@@ -191,6 +216,17 @@ def _read_excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup
         """
     ).fetchall()
     return tuple(ExcludedGroup(*row) for row in rows)
+
+
+def _read_streams(connection: duckdb.DuckDBPyConnection) -> tuple[Standing, ...]:
+    rows = connection.execute(
+        """
+        select stream, certified_through at time zone 'UTC', differing_days, rejected_objects
+        from marts.dim_streams
+        order by stream
+        """
+    ).fetchall()
+    return tuple(Standing(*row) for row in rows)
 
 
 def _pipeline(row: Sequence[Any]) -> tuple[int, int, str, str, str]:

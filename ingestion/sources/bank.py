@@ -102,7 +102,8 @@ class BankSource:
             ]
         except OSError as error:
             raise SourceRefused(
-                f"{stream}: {self.directory} can't be opened ({error.strerror}): correct BANK_STATEMENTS."
+                f"{stream}: {self.directory} can't be opened ({error.strerror}): let this user read it, or correct "
+                "BANK_STATEMENTS."
             ) from error
         if not found:
             raise SourceRefused(

@@ -60,7 +60,9 @@ class _Page(msgspec.Struct):
     pagination_metadata: _Pagination
 
 
-class _Customer(msgspec.Struct):
+class _Parent(msgspec.Struct):
+    """A customer, or a subscription, that lists are kept for."""
+
     id: str
     currency: str | None = None
 
@@ -369,24 +371,25 @@ class OrbSource:
                 yield from self._changed(stream, "", None)
 
     def probe(self, stream: Stream) -> None:
-        """The first page of the list that the stream, or the parents of its objects, stand in."""
-        path = {"blocks": "/customers", "ledger": "/customers", "usage": "/subscriptions"}.get(
-            stream.reads, stream.endpoint
-        )
+        """One object of the stream's list; of a list that is kept per parent, that of the first parent there is."""
         match stream.reads:
             case "audit":
-                self._request(stream, "POST", path, _Found, json={"event_ids": ["probe"]})
+                self._request(stream, "POST", stream.endpoint, _Found, json={"event_ids": ["probe"]})
             case "volume":
                 day = {"timeframe_start": _iso(_midnight(self.now())), "limit": 1}
-                self._request(stream, "GET", path, _Found, params=day)
+                self._request(stream, "GET", stream.endpoint, _Found, params=day)
             case _:
-                self._request(stream, "GET", path, _Page, params={"limit": 1})
+                parents, _, is_kept_per_parent = stream.endpoint.partition("/{id}")
+                first = self._request(stream, "GET", parents, _Page, params={"limit": 1}).data[:1]
+                for raw in first if is_kept_per_parent else ():
+                    path = stream.endpoint.format(id=decode(stream, raw, _Parent).id)
+                    self._request(stream, "GET", path, _Found, params={} if stream.reads == "usage" else {"limit": 1})
 
     def _ledgers(self, stream: Stream) -> Iterator[tuple[str, str]]:
         """Customer and pricing unit of every credit ledger that there may be."""
         for raws in self._list(stream, "/customers", {"limit": _PAGE}):
             for raw in raws:
-                customer = decode(stream, raw, _Customer)
+                customer = decode(stream, raw, _Parent)
                 for unit in sorted({"credits", customer.currency or "credits"}):
                     yield customer.id, unit
 

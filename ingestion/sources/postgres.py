@@ -38,9 +38,9 @@ from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream
 
 # One moment, and nothing is changed. A scan that joins another one in the middle of the table would cut other batches when a
-# read is repeated.
+# read is repeated. With row security on, rows that a policy hides from the role would be missing without a word.
 _OPTIONS = (
-    "-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c synchronize_seqscans=off "
+    "-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c synchronize_seqscans=off -c row_security=off "
     r"-c default_transaction_isolation=repeatable\ read -c default_transaction_read_only=on"
 )
 _ROWS_A_PAGE = 1_000
@@ -159,7 +159,8 @@ class PostgresSource:
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise SourceRefused(
-                f"{stream}: {_first_line(error)}: grant select on table {stream.endpoint} to the reading role."
+                f"{stream}: {_first_line(error)}: grant select on table {stream.endpoint}, and usage on its schema, to the "
+                "reading role; where policies hide rows from it, bypassrls too."
             ) from error
         except psycopg.errors.CharacterNotInRepertoire as error:
             raise SourceRefused(
@@ -167,7 +168,8 @@ class PostgresSource:
             ) from error
         except psycopg.errors.UndefinedTable as error:
             raise SourceRefused(
-                f"{stream}: {_first_line(error)}: create it, or correct the stream in ingestion/streams.py."
+                f"{stream}: {_first_line(error)}: create it, grant usage on its schema to the reading role, or correct "
+                "the stream in ingestion/streams.py."
             ) from error
 
     @contextmanager

@@ -437,6 +437,11 @@ class StripeSource:
                         f"{stream}: the Stripe key may not read {path} ({error}): "
                         "give the restricted key read permission for this resource."
                     ) from error
+                case 404:
+                    raise SourceRefused(
+                        f"{stream}: Stripe knows no {path} for this key ({error}): it hides what a key may not see; give the "
+                        "restricted key read permission for this resource, or correct STRIPE_API_BASE."
+                    ) from error
                 case None:
                     raise SourceError(
                         f"{stream}: Stripe can't be reached: check the network and STRIPE_API_BASE, and run again: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -50,8 +50,14 @@ class Warehouse(Landed, Protocol):
     def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
         """The objects that `tally` counts, one by one."""
 
+    def certify(self, rows: pa.Table) -> None:
+        """Keep these rows of `CERTIFICATES` as the newest of their streams and days."""
+
+    def unlanded_certificates(self) -> pa.Table:
+        """Those of the rows kept that no batch has brought."""
+
     def certified_through(self, stream: Stream) -> datetime | None:
         """Up to where every certificate of the stream that is not superseded says complete."""
 
-    def differing_days(self, stream: Stream) -> set[date | None]:
-        """The days (None: of undated objects) whose newest certificate says that something differs."""
+    def differing(self, stream: Stream) -> Mapping[Measure, tuple[Decimal, Decimal]]:
+        """What the newest certificates of the stream's days say that differs: at the source, and landed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from ingestion.lake import Batch, Lake
-from ingestion.payload import Item
+from ingestion.payload import SCHEMAS, Item
 from ingestion.sources.base import Measure, Window, tallied
 from ingestion.streams import CERTIFICATES, REJECTED, Stream, stream_named
 from ingestion.warehouses.base import WarehouseError
@@ -42,7 +42,7 @@ create table if not exists ingestion.batches (
     lake_path varchar not null,
     load_order bigint not null default nextval('ingestion.load_order')
 );
-create table if not exists ingestion.certified (
+create table if not exists ingestion.newest_certificates (
     stream varchar not null,
     day date,
     measure varchar not null,
@@ -51,7 +51,8 @@ create table if not exists ingestion.certified (
     landed_value decimal(38, 9) not null,
     certified_from timestamptz,
     certified_through timestamptz not null,
-    certified_at timestamptz not null
+    certified_at timestamptz not null,
+    has_landed boolean not null
 );
 """
 
@@ -259,6 +260,17 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             )
         return (Item(*row) for row in rows)
 
+    def certify(self, rows: pa.Table) -> None:
+        self._connection.register("certificates", rows)
+        with self._transaction():
+            self._certify("(select *, false as has_landed from certificates)")
+        self._connection.unregister("certificates")
+
+    def unlanded_certificates(self) -> pa.Table:
+        schema = SCHEMAS[CERTIFICATES]
+        found = self._rows(f"select {', '.join(schema.names)} from ingestion.newest_certificates where not has_landed")
+        return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in found], schema=schema)
+
     def certified_through(self, stream: Stream) -> datetime | None:
         ((through,),) = self._rows(
             """
@@ -269,34 +281,29 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                         min(day) filter (where source_value <> landed_value)::timestamptz, max(certified_through)
                     )
                 end
-            from ingestion.certified
+            from ingestion.newest_certificates
             where stream = ?
             """,
             str(stream),
         )
         return through if isinstance(through, datetime) else None
 
-    def differing_days(self, stream: Stream) -> set[date | None]:
+    def differing(self, stream: Stream) -> Mapping[Measure, tuple[Decimal, Decimal]]:
         found = self._rows(
-            "select distinct day from ingestion.certified where stream = ? and source_value <> landed_value",
+            """
+            select day, measure, unit, source_value, landed_value
+            from ingestion.newest_certificates
+            where stream = ? and source_value <> landed_value
+            """,
             str(stream),
         )
-        return {day for (day,) in found}
+        return {Measure(day, name, unit): (said, landed) for day, name, unit, said, landed in found}
 
     def _index(self, stream: Stream, path: str) -> None:
         """Bring the index of newest versions up to what a batch's file says."""
         file = f"read_parquet({_literal(path)})"
         if stream == CERTIFICATES:
-            self._connection.execute(
-                f"""
-                delete from ingestion.certified
-                using (select distinct stream, day from {file}) as again
-                where certified.stream = again.stream and certified.day is not distinct from again.day
-                """
-            )
-            self._connection.execute(
-                f"insert into ingestion.certified by name select * exclude (batch_id, read_at) from {file}"
-            )
+            self._certify(f"(select * exclude (batch_id, read_at), true as has_landed from {file})")
         if stream.is_typed:
             return
         parent_id = status = sequence = created = amount = unit = "null"
@@ -329,6 +336,23 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 try_cast({amount} as decimal(38, 9)),
                 {unit}
             from {file}
+            """
+        )
+
+    def _certify(self, rows: str) -> None:
+        """A day is certified as a whole. A batch that a crash made late does not replace what was certified since."""
+        same_day = "newest.stream = again.stream and newest.day is not distinct from again.day"
+        self._connection.execute(
+            f"""
+            delete from ingestion.newest_certificates as newest
+            using (select distinct stream, day, certified_at from {rows}) as again
+            where {same_day} and newest.certified_at <= again.certified_at
+            """
+        )
+        self._connection.execute(
+            f"""
+            insert into ingestion.newest_certificates by name
+            select again.* from {rows} as again anti join ingestion.newest_certificates as newest on {same_day}
             """
         )
 
@@ -385,7 +409,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
     def _columns(self, schema: str, table: str) -> dict[str, str]:
         return dict(
             self._rows(
-                "select column_name, data_type from information_schema.columns where table_schema = ? and table_name = ?",
+                "select column_name, data_type from duckdb_columns() where schema_name = ? and table_name = ?",
                 schema,
                 table,
             )

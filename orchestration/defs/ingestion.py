@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ingestion.certificate import certify
+from ingestion.certificate import certify, land_certificates
 from ingestion.lake import LakeError
 from ingestion.payload import SourceRefused
 from ingestion.settings import read_settings
-from ingestion.streams import EVIDENCE, STREAMS, Stream, stream_named
+from ingestion.streams import CERTIFICATES, DIFFERENCES, REJECTED, STREAMS, Stream, stream_named
 from ingestion.sync import SyncResult, sync
 from ingestion.warehouses.base import WarehouseError
 
@@ -20,7 +20,18 @@ _RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, 
 @dg.definitions
 def defs() -> dg.Definitions:
     """An asset for every stream of `ingestion.streams`, and the tables that all of them land their evidence in."""
-    return dg.Definitions(assets=[*map(_asset, STREAMS), *map(_evidence, EVIDENCE)])
+    evidence = [_evidence(DIFFERENCES), _evidence(REJECTED)]
+    return dg.Definitions(assets=[*map(_asset, STREAMS), _certificates(), *evidence])
+
+
+def _certificates() -> dg.AssetsDefinition:
+    """Where a stream failed this step is left out, as dbt is: what the others certified then lands with the next run."""
+
+    @dg.multi_asset(name="certificates", specs=[_evidence(CERTIFICATES)])
+    def land() -> None:
+        land_certificates(read_settings())
+
+    return land
 
 
 def _evidence(stream: Stream) -> dg.AssetSpec:

@@ -8,11 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from ingestion.certificate import Certificate, certify
+from ingestion.certificate import Certificate, certify, land_certificates
 from ingestion.lake import Lake
 from ingestion.settings import Secret, Settings
-from ingestion.streams import stream_named
+from ingestion.streams import CERTIFICATES, stream_named
 from ingestion.sync import opened, rebuild, sync
+from ingestion.warehouses.duckdb import DuckDBWarehouse
 from sandbox.servers.stripe import Stripe
 from tests.ingestion.conftest import served, write_objects
 
@@ -33,12 +34,14 @@ def stripe(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(settings: Settings, stripe: Path) -> Callable[[], Certificate]:
-    """A sync and its certificate, from a server that has read the dataset as it is now."""
+    """A run of one stream, from a server that has read the dataset as it is now."""
 
     def sync_and_certify() -> Certificate:
         with served(Stripe(stripe.parent, KEY)) as base:
             connected = Settings(**{**vars(settings), "stripe_api_key": Secret(KEY), "stripe_api_base": base})
-            return certify(sync(CHARGES, connected), connected)
+            certificate = certify(sync(CHARGES, connected), connected)
+            land_certificates(connected)
+            return certificate
 
     return sync_and_certify
 
@@ -86,6 +89,16 @@ def test_an_object_that_the_source_no_longer_has_is_named_until_it_is_back(
     assert run().is_complete
 
 
+def test_what_reading_again_did_not_bring_is_not_read_for_again_until_something_else_differs(
+    run: Callable[[], Certificate], stripe: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    charges = [_charge(number, NOW - 7200) for number in range(4)]
+    for remaining, readings in ((4, 0), (3, 1), (3, 1), (2, 2)):
+        write_objects(stripe, charges=charges[:remaining], events=[])
+        assert run().is_complete == (remaining == 4)
+        assert caplog.text.count("again from the beginning") == readings
+
+
 def test_how_far_a_stream_is_certified_is_known_from_the_lake_alone(
     run: Callable[[], Certificate], stripe: Path, settings: Settings
 ) -> None:
@@ -95,6 +108,41 @@ def test_how_far_a_stream_is_certified_is_known_from_the_lake_alone(
     rebuild(settings)
     with opened(settings, Lake(settings.lake)) as warehouse:
         assert warehouse.certified_through(CHARGES) == until
+
+
+def test_the_certificates_of_a_run_land_in_one_batch(settings: Settings, stripe: Path) -> None:
+    write_objects(stripe, charges=[_charge(1, NOW - 60)], customers=[_charge(2, NOW - 60)], events=[])
+    with served(Stripe(stripe.parent, KEY)) as base:
+        connected = Settings(**{**vars(settings), "stripe_api_key": Secret(KEY), "stripe_api_base": base})
+        for _ in range(2):
+            for stream in (CHARGES, stream_named("stripe.customers")):
+                certify(sync(stream, connected), connected)
+            land_certificates(connected)
+        land_certificates(connected)
+    assert len(Lake(settings.lake).paths(CERTIFICATES)) == 2
+    landed = _rows(
+        settings, "select stream, count(distinct certified_at) from raw_tieout.certificates group by 1 order by 1"
+    )
+    assert landed == [("stripe.charges", 2), ("stripe.customers", 2)]
+
+
+def test_a_crash_while_certificates_land_neither_loses_one_nor_puts_an_old_one_over_a_new_one(
+    run: Callable[[], Certificate], settings: Settings, stripe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write_objects(stripe, charges=[_charge(1, NOW - 60)], events=[])
+    run()
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "load", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    until = run().window.until
+    assert _rows(settings, "select count(distinct certified_at) from raw_tieout.certificates") == [(3,)]
+    with opened(settings, Lake(settings.lake)) as warehouse:
+        assert warehouse.certified_through(CHARGES) == until
+        assert warehouse.unlanded_certificates().num_rows == 0
 
 
 def test_the_next_certificate_counts_only_what_is_new_and_the_day_before(

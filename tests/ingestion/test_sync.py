@@ -13,11 +13,14 @@ import pytest
 from ingestion import sync as sync_module
 from ingestion.lake import Lake, LakeError
 from ingestion.payload import SourceError
-from ingestion.settings import Settings
+from ingestion.settings import Secret, Settings
 from ingestion.streams import STREAMS, stream_named
 from ingestion.sync import rebuild, sync
 from ingestion.warehouses.base import WarehouseError
 from ingestion.warehouses.duckdb import DuckDBWarehouse
+from sandbox.servers.http import Reply
+from sandbox.servers.stripe import Stripe
+from tests.ingestion.conftest import served, write_objects
 
 LINES = stream_named("bank.statement_lines")
 HEADER = "line_id,account_id,booked_on,value_on,amount,currency,description,reference,balance\n"
@@ -164,6 +167,29 @@ def _hold(path: Path, lake: Path, opened: object, release: object) -> None:
     with DuckDBWarehouse(path, Lake(lake)):
         opened.set()  # type: ignore[attr-defined]
         release.wait(30)  # type: ignore[attr-defined]
+
+
+def test_a_read_whose_last_rows_are_no_news_keeps_its_cursor(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_module, "_ROWS_A_BATCH", 1)
+    write_objects(tmp_path / "dataset" / "stripe", charges=[{"id": "ch_1", "created": 1_780_000_000}])
+    with served(Stripe(tmp_path / "dataset", "sk_test_x")) as base:
+        stripe = Settings(**{**vars(settings), "stripe_api_key": Secret("sk_test_x"), "stripe_api_base": base})
+        assert sync(stream_named("stripe.charges"), stripe).cursor_to == "1780000000"
+
+
+def test_an_object_of_50_mb_goes_to_quarantine_whole_and_the_others_land(settings: Settings) -> None:
+    huge = b'{"id": "item_huge", "name": "%s"}' % (b"x" * (50 << 20))
+    page = b'{"data": [%s, {"id": "item_1"}], "pagination_metadata": {"has_more": false, "next_cursor": null}}' % huge
+    with served(lambda request: Reply(200, page)) as base:
+        orb = Settings(**{**vars(settings), "orb_api_key": Secret("orb_x"), "orb_api_base": base})
+        result = sync(stream_named("orb.items"), orb)
+    assert (result.rows, result.rejected) == (1, 1)
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        ((original, reason),) = connection.execute("select original, reason from raw_quarantine.rejected").fetchall()
+    assert original == huge
+    assert reason == f"item_huge: {len(huge):,} bytes are more than the 10,485,760 that a row may have"
 
 
 def test_a_second_writer_is_refused_with_a_sentence(bank: Settings, clock: Callable[[], datetime]) -> None:

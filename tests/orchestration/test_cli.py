@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ingestion.streams import STREAMS
 from sandbox.generate import generate
 
 TIEOUT = (sys.executable, "-c", "from orchestration.cli import app; app(prog_name='tieout')")
@@ -100,6 +101,18 @@ def test_a_command_is_run_with_the_company_in_its_environment_and_its_exit_code_
     base, home = done.stdout.split()
     assert base.startswith("http://127.0.0.1:")
     assert (Path(home) / "dagster.yaml").is_file()
+
+
+def test_check_access_tells_of_every_stream_whether_it_can_be_read_and_what_to_grant(
+    dataset: Path, tmp_path: Path
+) -> None:
+    done = tieout("sandbox", "serve", "--dataset", dataset, "--", *TIEOUT, "check-access", TIEOUT_HOME=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [[str(stream), "yes"] for stream in STREAMS]
+    done = tieout("check-access", TIEOUT_HOME=tmp_path)
+    assert done.returncode == 1
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  stripe.")] == ["no"] * 17
+    assert "STRIPE_API_KEY is not set" in " ".join(done.stdout.split())
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_every_model_and_seed_is_an_asset_and_dbt_runs_once(definitions: dg.Defi
     found = {key for key, asset in assets(definitions).items() if asset.op.name == "transformation"}
     assert {key.path[-1] for key in found} == {node["name"] for node in built}
     steps = definitions.resolve_job_def("tieout").graph.node_dict
-    assert {name for name in steps if not name.startswith("raw_")} == {"transformation", "expectations"}
+    assert {name for name in steps if not name.startswith("raw_")} == {"certificates", "transformation", "expectations"}
 
 
 def test_every_check_is_on_an_asset_that_exists(definitions: dg.Definitions) -> None:

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from reporting.render import render, to_csv, to_json, verdict
+from reporting.render import certified, render, to_csv, to_json, verdict
 from reporting.report import Report, ReportUnavailable, tie_out_report
 from tests.miniature import build
 
@@ -128,6 +128,55 @@ def test_the_verdict_is_the_first_thing_read(changes: str, sentence: str, tmp_pa
     assert sentence.split(":")[0] in printed(found).splitlines()[1]
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ("select 1", "Certified through 2026-09-02 10:15 UTC; held back by app.usage_events."),
+        (
+            "update marts.dim_streams set certified_through = '2026-08-30', differing_days = 3 where stream = 'orb.invoices'",
+            "Certified through 2026-08-30 00:00 UTC; held back by orb.invoices, which differs from its source on 3 days.",
+        ),
+        (
+            "update marts.dim_streams set certified_through = null where stream = 'stripe.charges'",
+            "Not certified; held back by stripe.charges.",
+        ),
+        (
+            "update marts.dim_streams set rejected_objects = 2 where stream like '%s'",
+            "Certified through 2026-09-02 10:15 UTC; held back by app.usage_events. "
+            "In quarantine, for nobody could understand it: 2 of app.usage_events, 2 of orb.invoices and 2 of stripe.charges.",
+        ),
+    ],
+    ids=["certified", "differs", "never certified", "quarantine"],
+)
+def test_how_far_the_books_are_certified_and_what_is_in_quarantine_is_said_under_the_verdict(
+    changes: str, sentence: str, tmp_path: Path
+) -> None:
+    found = tie_out_report(build(tmp_path / "w.duckdb", changes))
+    assert certified(found) == sentence
+    assert sentence in " ".join(printed(found).split())
+    assert json.loads(to_json(found))["certified"] == sentence
+
+
+def test_json_and_csv_say_it_of_every_stream(tmp_path: Path) -> None:
+    change = "update marts.dim_streams set certified_through = null, rejected_objects = 7 where stream = 'orb.invoices'"
+    found = tie_out_report(build(tmp_path / "w.duckdb", change))
+    assert json.loads(to_json(found))["streams"][:2] == [
+        {
+            "stream": "app.usage_events",
+            "certified_through": "2026-09-02T10:15:00+00:00",
+            "differing_days": 0,
+            "rejected_objects": 0,
+        },
+        {"stream": "orb.invoices", "certified_through": None, "differing_days": 0, "rejected_objects": 7},
+    ]
+    rows = [row for row in to_csv(found).splitlines() if row.startswith(("certified,", "quarantine,"))]
+    assert rows[:3] == [
+        "certified,app,usage_events,2026-09-02T10:15:00+00:00,,0,",
+        "certified,orb,invoices,,,0,",
+        "quarantine,orb,invoices,,,7,",
+    ]
+
+
 def test_a_period_narrows_totals_and_breaks_but_not_what_was_kept_out(tmp_path: Path) -> None:
     july = tie_out_report(build(tmp_path / "w.duckdb"), "2026-07")
     assert [(tie.hop, tie.currency, tie.right_total) for tie in july.ties] == [
@@ -151,7 +200,7 @@ def test_csv_has_every_line_of_every_bridge(report: Report) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(report))))
     bridge = [row for row in rows if row["section"] == "bridge"]
     assert len(bridge) == sum(len(tie.items) + 3 for tie in report.ties)
-    assert {row["section"] for row in rows} == {"bridge", "break", "timing", "excluded"}
+    assert {row["section"] for row in rows} == {"bridge", "break", "timing", "excluded", "certified"}
 
 
 def test_reading_the_report_changes_nothing(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ select
     transactions.net_amount,
     cast(transactions.created_at as timestamp) as created_at,
     cast(transactions.available_at as timestamp) as available_on,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_stripe__balance_transactions') }} as transactions
 left join attributed on transactions.balance_transaction_id = attributed.balance_transaction_id
 left join {{ ref('int_cash__test_mode_objects') }} as test_mode on transactions.source_id = test_mode.object_id

@@ -8,5 +8,6 @@ select
     balance,
     booked_on,
     value_on,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_bank__statement_lines') }}
 where not is_deleted

@@ -31,6 +31,7 @@ select
     coalesce(transactions.net_amount, {{ decimal_literal('0') }}) as net_amount,
     cast(charges.created_at as timestamp) as created_at,
     case when charges.is_paid then cast(charges.created_at as timestamp) end as paid_at,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_stripe__charges') }} as charges
 left join {{ ref('int_cash__charge_invoices') }} as links on charges.charge_id = links.charge_id
 left join {{ ref('fct_stripe_invoices') }} as stripe_invoices on links.stripe_invoice_id = stripe_invoices.stripe_invoice_id

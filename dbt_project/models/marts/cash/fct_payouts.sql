@@ -20,6 +20,7 @@ select
     payouts.is_automatic,
     cast(payouts.created_at as timestamp) as created_at,
     payouts.arrival_date,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_stripe__payouts') }} as payouts
 left join paid_out on payouts.payout_id = paid_out.payout_id
 where payouts.is_livemode and not payouts.is_deleted

@@ -54,6 +54,7 @@ select
     customers.account_type in ('internal', 'test') as is_internal,
     customers.is_deleted,
     cast(customers.created_at as timestamp) as created_at,
+    {{ certified_through() }} as certified_through,
 from customers
 left join orb_customers on customers.customer_id = orb_customers.customer_id
 left join stripe_customers on customers.customer_id = stripe_customers.customer_id

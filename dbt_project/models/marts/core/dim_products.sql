@@ -43,6 +43,7 @@ select
     products.product_name,
     products.metric_code as metric,
     products.unit,
+    {{ certified_through() }} as certified_through,
 from products
 left join items on products.product_code = items.product_code
 left join metrics on products.metric_code = metrics.metric_code

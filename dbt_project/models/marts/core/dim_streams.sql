@@ -1,4 +1,13 @@
-with certified as (
+with streams as (
+
+    -- what Tieout lands of its own work is no stream
+    {% for source in graph.sources.values() | sort(attribute='unique_id') if execute and source.schema not in ['raw_tieout', 'raw_quarantine'] -%}
+    select '{{ stream_of(source) }}' as stream
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+certified as (
 
     select
         stream,
@@ -23,14 +32,15 @@ rejected as (
 )
 
 select
-    certified.stream,
-    certified.objects,
-    certified.differing_days,
+    streams.stream,
+    coalesce(certified.objects, 0) as objects,
+    coalesce(certified.differing_days, 0) as differing_days,
     coalesce(rejected.objects, 0) as rejected_objects,
     case
         when certified.has_undated_difference then cast(null as timestamp)
         when certified.first_differing_day is not null then cast(certified.first_differing_day as timestamp)
         else cast(certified.counted_through as timestamp)
     end as certified_through,
-from certified
-left join rejected on certified.stream = rejected.stream
+from streams
+left join certified on streams.stream = certified.stream
+left join rejected on streams.stream = rejected.stream

@@ -90,4 +90,5 @@ select
     cause,
     currency,
     {{ to_decimal('amount') }} as amount,
+    {{ certified_through() }} as certified_through,
 from excluded

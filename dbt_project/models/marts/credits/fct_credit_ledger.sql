@@ -14,5 +14,6 @@ select
     coalesce(cost_basis, 0) = 0 as is_promotional,
     sequence_number,
     cast(created_at as timestamp) as created_at,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_orb__credit_ledger') }}
 where not is_deleted

@@ -22,6 +22,7 @@ select
     {{ date_of('lines.period_start_at') }} as period_start,
     -- the period ends before this day, also when it was cut short in the middle of one
     {{ add_to_date('day', 1, date_of(add_to_timestamp('second', -1, 'lines.period_end_at'))) }} as period_end,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_orb__invoice_lines') }} as lines
 left join {{ ref('stg_orb__items') }} as items on lines.item_id = items.item_id
 where not lines.is_deleted

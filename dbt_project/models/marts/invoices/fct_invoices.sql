@@ -64,6 +64,7 @@ select
     cast(invoices.issued_at as timestamp) as issued_at,
     cast(invoices.paid_at as timestamp) as paid_at,
     cast(invoices.voided_at as timestamp) as voided_at,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_orb__invoices') }} as invoices
 left join lines on invoices.invoice_id = lines.invoice_id
 left join attempts on invoices.invoice_id = attempts.invoice_id

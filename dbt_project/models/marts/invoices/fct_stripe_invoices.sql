@@ -19,6 +19,7 @@ select
     cast(invoices.finalized_at as timestamp) as finalized_at,
     cast(invoices.paid_at as timestamp) as paid_at,
     cast(invoices.voided_at as timestamp) as voided_at,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_stripe__invoices') }} as invoices
 left join {{ ref('int_customers__stripe_ids') }} as ids on invoices.customer_id = ids.stripe_customer_id
 left join {{ ref('dim_customers') }} as customers on ids.customer_id = customers.customer_id

@@ -89,6 +89,7 @@ select
     earned.currency,
     {{ sum_decimal('earned.amount') }} as amount,
     earned.revenue_date,
+    {{ certified_through() }} as certified_through,
 from recognised as earned
 group by earned.customer_id, earned.product_id, earned.revenue_kind, earned.currency, earned.revenue_date
 having sum(earned.amount) <> 0

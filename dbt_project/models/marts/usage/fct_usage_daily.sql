@@ -61,6 +61,7 @@ select
     metered.usage_date,
     cast(metered.first_occurred_at as timestamp) as first_occurred_at,
     cast(metered.last_occurred_at as timestamp) as last_occurred_at,
+    {{ certified_through() }} as certified_through,
 from metered
 left join {{ ref('dim_products') }} as products on metered.metric = products.metric
 left join {{ ref('dim_customers') }} as customers on metered.customer_id = customers.customer_id
