@@ -317,6 +317,7 @@ def test_a_run_that_died_within_a_ledger_leaves_no_gap_below_its_top(
 
     with monkeypatch.context() as dying:
         dying.setattr("ingestion.sync._ROWS_A_BATCH", 100)
+        dying.setattr("ingestion.sync._BYTES_A_PORTION", 1)
         dying.setattr(DuckDBWarehouse, "load", dies_after_the_first)
         with pytest.raises(KeyboardInterrupt):
             run("credit_ledger", NOW + HOUR)
