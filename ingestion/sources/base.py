@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -49,6 +49,9 @@ class Landed(Protocol):
 
     def open_objects(self, stream: Stream) -> set[str]:
         """Ids of the live objects whose newest version has a `status` that is not final."""
+
+    def live_children(self, stream: Stream, parents: Collection[str]) -> Mapping[str, set[str]]:
+        """By parent id, for those of these parents that have any, ids of the live objects that landed with it."""
 
     def newest_sequence(self, stream: Stream, field: str) -> Mapping[str, int]:
         """By parent id, the highest number that stands in this field of the newest versions."""

@@ -6,7 +6,7 @@ its ledger line commits, and payloads are not copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -188,6 +188,21 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             list(stream.final),
         )
         return {object_id for (object_id,) in found}
+
+    def live_children(self, stream: Stream, parents: Collection[str]) -> Mapping[str, set[str]]:
+        if not parents:
+            return {}
+        found = self._rows(
+            f"""
+            select landed.parent_id, list(distinct landed.object_id)
+            from {".".join(stream.asset_key)} as landed
+            inner join {self._index_of(stream)} as newest using (object_id)
+            where list_contains(?::varchar[], landed.parent_id) and not newest.is_deleted
+            group by landed.parent_id
+            """,
+            list(parents),
+        )
+        return {parent: set(children) for parent, children in found}
 
     def newest_sequence(self, stream: Stream, field: str) -> Mapping[str, int]:
         if not self.live_objects(stream):
