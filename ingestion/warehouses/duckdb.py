@@ -162,7 +162,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             return rows
         # Of a first reading nothing is known: that is told by the ids alone, in half the time.
         if not self._select(f"from candidates semi join {self._index_of(stream)} using (object_id)", rows).num_rows:
-            return rows.filter(pc.invert(rows["is_deleted"]))
+            return rows.filter(pc.invert(rows["is_deleted"])) if pc.any(rows["is_deleted"]).as_py() else rows
         return self._select(
             f"""
             select candidates.*
