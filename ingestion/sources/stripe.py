@@ -155,7 +155,11 @@ class _Verbatim(stripe.RequestsClient):
     def request(  # type: ignore[override]  # the SDK's clients leave out what their base class lists
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[Any, int, Mapping[str, str]]:
-        body, status, answered = super().request(method, url, headers, post_data)
+        stream, status, answered = super().request_stream(method, url, headers, post_data)
+        try:
+            body = stream.read(decode_content=True)
+        except Exception as error:
+            self._handle_request_error(error)
         return _Body.of(body) if status < 300 else body, status, answered
 
 
@@ -341,9 +345,9 @@ class StripeSource:
                 continue
             change = changes.get(about.id)
             source_at = _instant(change.at if change else about.created_second)
-            inner = partial(self._inner, stream, about.id, origin, source_at)
             match stream.reads:
                 case "lines":
+                    inner = partial(self._inner, stream, about.id, origin, source_at)
                     lines = decode(stream, raw, _Invoice).lines
                     if lines.has_more:
                         whole = _Part(f"/v1/invoices/{quote(about.id)}/lines")
@@ -357,6 +361,7 @@ class StripeSource:
                     payout = decode(stream, raw, _Payout)
                     if payout.automatic and payout.reconciliation_status == "completed":
                         settled = _Part("/v1/balance_transactions", {"payout": about.id})
+                        inner = partial(self._inner, stream, about.id, origin, source_at)
                         nested.append(partial(self._part, stream, settled, inner, 1))
                 case _:
                     rows.append(Row(about.id, bytes(raw), origin, source_at=source_at))
