@@ -183,9 +183,15 @@ class _Limits:
         self._endpoints = defaultdict[str, Pace](lambda: Pace(max(_ENDPOINT_LIMIT, account / 4)))
 
     def wait(self, path: str) -> None:
-        resource, *rest = path.removeprefix("/v1/").split("/")
-        self._endpoints["/".join([resource, *rest[1:]])].wait()
+        self._endpoint(path).wait()
         self._account.wait()
+
+    def is_waited_for(self, path: str) -> bool:
+        return self._endpoint(path).is_waited_for or self._account.is_waited_for
+
+    def _endpoint(self, path: str) -> Pace:
+        resource, *rest = path.removeprefix("/v1/").split("/")
+        return self._endpoints["/".join([resource, *rest[1:]])]
 
 
 @dataclass(frozen=True)
@@ -428,7 +434,8 @@ class StripeSource:
         left = replace(part, after=oldest.id if oldest else part.after, is_end_told=not page.has_more)
         pieces = [left]
         if page.has_more and newest and oldest and newest.at is not None and oldest.at is not None:
-            pieces = left.cut(newest.at, oldest.at, idle, grain)
+            # Another worker would only wait with the others for its turn.
+            pieces = left.cut(newest.at, oldest.at, 0 if self.limits.is_waited_for(part.path) else idle, grain)
         return result, [*following, *(partial(self._part, stream, piece, reading, grain) for piece in pieces)]
 
     def _retrieve(self, stream: Stream, object_id: str) -> msgspec.Raw | None:
