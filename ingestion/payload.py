@@ -292,7 +292,7 @@ def _without_personal_data(stream: Stream, payloads: pa.Array) -> pa.Array:
     if not stream.personal:
         return payloads
     keys = "|".join(map(re.escape, stream.personal))
-    dropped = pc.replace_substring_regex(payloads, rf'("(?:{keys})"\s*:\s*){_VALUE}', r'\1null')
+    dropped = pc.replace_substring_regex(payloads, rf'("(?:{keys})"\s*:\s*){_VALUE}', r"\1null")
     # Nested deeper than the expression reaches: rare enough to be taken apart one by one.
     deeper = pc.match_substring_regex(dropped, rf'"(?:{keys})"\s*:\s*[^n\s]')
     if not pc.any(deeper).as_py():
