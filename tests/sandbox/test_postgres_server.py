@@ -79,7 +79,7 @@ def test_cluster_is_reached_over_loopback_only_and_with_the_password_only(compan
     listening = {
         connection.laddr.ip: connection.pid
         for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == url.port
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == url.port
     }
     assert list(listening) == ["127.0.0.1"]
     assert psutil.Process(listening["127.0.0.1"]).uids().real != 0
