@@ -291,10 +291,11 @@ def last_readings(envelopes: Sequence[pa.Table]) -> pa.Table:
 def _unkeepable(payload: bytes) -> str | None:
     if len(payload) > _LARGEST_PAYLOAD:
         return f"{len(payload):,} bytes are more than the {_LARGEST_PAYLOAD:,} that a row may have"
-    try:
-        payload.decode()
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 ({error})"
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError as error:
+            return f"not UTF-8 ({error})"
     return None
 
 
