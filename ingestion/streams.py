@@ -521,8 +521,16 @@ DIFFERENCES = Stream(
     "certificates",
     "The objects behind the certificates' differences, one by one.",
 )
-EVIDENCE: tuple[Stream, ...] = (REJECTED, CERTIFICATES, DIFFERENCES)
-"""What ingestion says of its own work. It lands as everything else does, so that the lake alone brings it back."""
+BREAK_SIGHTINGS = Stream(
+    "tieout",
+    "break_sightings",
+    "reconciliation.rec_sightings",
+    "register",
+    "Every difference on every day on which it was seen, each change of it, and when it was gone.",
+    created=None,
+)
+EVIDENCE: tuple[Stream, ...] = (REJECTED, CERTIFICATES, DIFFERENCES, BREAK_SIGHTINGS)
+"""What Tieout says of its own work. It lands as everything else does, so that the lake alone brings it back."""
 
 
 def stream_named(name: str) -> Stream:

@@ -103,7 +103,7 @@ def run() -> None:
     """Run the production job against the sources that the environment names (.env.example describes each variable)."""
     settings = read_settings()
     with attended():
-        settings.require(stream.source for stream in STREAMS)
+        settings.require({stream.source for stream in STREAMS})
     with quiet(new_log(settings.home)) as (console, log):
         from orchestration.job import STAGES, run_job
 

@@ -23,7 +23,7 @@ from orchestration.progress import Progress, Stage
 
 INGEST, TRANSFORM, EXPECTATIONS = "ingest", "transform", "expectations"
 STAGES = ("pipeline", INGEST, TRANSFORM, EXPECTATIONS)
-_STAGE_OF = {"transformation": TRANSFORM, "expectations": EXPECTATIONS}
+_STAGE_OF = {"transformation": TRANSFORM, "reconciliation__register": TRANSFORM, "expectations": EXPECTATIONS}
 _DBT_STARTS = re.compile(r"dbt (?P<index>\d+) of (?P<total>\d+) (?P<node>\S+)$")
 _TOLD = {error.__name__ for error in (SourceError, LakeError, WarehouseError, MissingSetting)}
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
@@ -146,7 +146,7 @@ class _Watch:
         elif step == "expectations":
             self.progress.end(TRANSFORM, "done", self._outcome(TRANSFORM))
             self.progress.start(EXPECTATIONS, "Great Expectations on the marts")
-        else:
+        elif stage is self.progress[INGEST]:
             stage.at(len(self.rows), len(STREAMS), _stream(step))
 
     def _step_fails(self, step: str, data: StepFailureData) -> None:

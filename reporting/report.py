@@ -161,11 +161,12 @@ def _read_breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> l
             select comparison, hop, currency, cause, status, period, 1 as breaks, abs(difference) as worth,
                 -difference as effect
             from reconciliation.fct_breaks
+            where is_open
             union all
             -- a break between two currencies is one break, and stands in the bridges of both
             select comparison, hop, right_currency, cause, status, period, 0, 0, right_amount
             from reconciliation.fct_breaks
-            where currency <> right_currency
+            where is_open and currency <> right_currency
         )
         select comparison, hop, currency, cause, status, sum(breaks), sum(worth), sum(effect)
         from legs

@@ -56,6 +56,12 @@ class Landed(Protocol):
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         """Those typed rows that have not landed as they are: for reading a table again after its cursor lost its meaning."""
 
+    def live_objects(self, stream: Stream) -> set[str]:
+        """Ids of the objects whose newest landed version is not a deletion."""
+
+    def sightings(self, stream: Stream) -> tuple[datetime, Sequence[tuple[str, str]]]:
+        """What the comparisons find now, as (break id, JSON text), and the moment whose knowledge they show."""
+
     def batch_paths_since(self, stream: Stream, batch_id: str | None) -> Sequence[tuple[str, str]]:
         """(batch id, lake path) of the stream's batches loaded after this one, oldest first."""
 

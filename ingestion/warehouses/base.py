@@ -44,9 +44,6 @@ class Warehouse(Landed, Protocol):
         A deletion of an object that never landed, or is deleted already, is no news.
         """
 
-    def live_objects(self, stream: Stream) -> set[str]:
-        """Ids of the objects whose newest landed version is not a deletion."""
-
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
         """What has landed, counted as `Source.tally` counts what is there."""
 

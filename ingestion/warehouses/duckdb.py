@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -193,6 +193,10 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         return self._select(
             f"select * from candidates anti join {'.'.join(stream.asset_key)} as landed on {same}", rows
         )
+
+    def sightings(self, stream: Stream) -> tuple[datetime, Sequence[tuple[str, str]]]:
+        ((known_at,),) = self._rows("select known_at from intermediate.int_core__known_at")
+        return known_at.replace(tzinfo=UTC), self._rows(f"select break_id, sighting from {stream.endpoint} order by break_id")
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
         if not stream.is_typed:

@@ -27,6 +27,7 @@ select
     cause,
     tolerance,
     evidence,
+    rule_version,
 from {{ ref('rec_' ~ comparison) }}
 {{ 'union all' if not loop.last }}
 {% endfor %}
