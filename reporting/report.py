@@ -12,12 +12,10 @@ from typing import Any
 
 import duckdb
 
+from reporting.marts import ReportUnavailable, opened
+
 HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
 MARTS = ("reconciliation.rec_bridge", "reconciliation.fct_breaks", "marts.fct_excluded_rows", "seeds.currencies")
-
-
-class ReportUnavailable(ValueError):
-    """There is nothing to report from; the sentence says what is missing and what to do."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +102,7 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
     """
     if period is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", period):
         raise ReportUnavailable(f"a period is a month, written like 2026-08; {period!r} is not one")
-    if not warehouse.is_file():
-        raise ReportUnavailable(
-            f"there is no warehouse at {warehouse}: run the job first (`tieout run` or `tieout demo`)"
-        )
-    try:
-        connection = duckdb.connect(str(warehouse), read_only=True)
-    except duckdb.Error as error:
-        raise ReportUnavailable(f"{warehouse} cannot be read now, is a run writing it? DuckDB says: {error}") from error
-    with connection:
-        tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
-        present = {name for (name,) in tables.fetchall()}
-        if missing := [mart for mart in MARTS if mart not in present]:
-            raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
+    with opened(warehouse, MARTS) as connection:
         rows = connection.execute("select distinct period from reconciliation.rec_bridge order by period").fetchall()
         periods = tuple(each for (each,) in rows)
         if not periods:

@@ -36,7 +36,8 @@ create table marts.fct_payouts (
 create table reconciliation.fct_breaks (
     comparison varchar, hop varchar, break_id varchar, match_key varchar, customer_id varchar, period varchar,
     currency varchar, right_currency varchar, left_ref varchar, left_amount decimal(38, 9), right_ref varchar,
-    right_amount decimal(38, 9), difference decimal(38, 9), status varchar, cause varchar, evidence varchar, state varchar default 'open',
+    right_amount decimal(38, 9), difference decimal(38, 9), status varchar, cause varchar, evidence varchar,
+    state varchar default 'open',
     is_open boolean default true
 );
 create table marts.fct_excluded_rows (

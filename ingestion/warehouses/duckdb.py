@@ -196,7 +196,9 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
 
     def sightings(self, stream: Stream) -> tuple[datetime, Sequence[tuple[str, str]]]:
         ((known_at,),) = self._rows("select known_at from intermediate.int_core__known_at")
-        return known_at.replace(tzinfo=UTC), self._rows(f"select break_id, sighting from {stream.endpoint} order by break_id")
+        return known_at.replace(tzinfo=UTC), self._rows(
+            f"select break_id, sighting from {stream.endpoint} order by break_id"
+        )
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
         if not stream.is_typed:
