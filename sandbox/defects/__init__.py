@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.defects import banked, identity, invoiced
+from sandbox.defects import banked, identity, invoiced, metered
 from sandbox.defects.base import Answer, Views
 from sandbox.defects.identity import INTERNAL, internal_accounts
-from sandbox.defects.metered import EVENT_MISSING, drop_events
+from sandbox.defects.metered import ingest
 
-__all__ = ["EVENT_MISSING", "INTERNAL", "PLANTS", "Answer", "Views", "codes", "drop_events", "plant"]
+__all__ = ["INTERNAL", "PLANTS", "Answer", "Views", "codes", "ingest", "plant"]
 
 PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {**invoiced.PLANTS, **banked.PLANTS, **identity.PLANTS}
 """In the order in which they are planted: within a hop the ones hardest to place first."""
@@ -24,7 +24,7 @@ def codes(wanted: str | Sequence[str]) -> list[str]:
 
     ValueError: a code that is not a class, naming those that are.
     """
-    known = [EVENT_MISSING, *PLANTS, INTERNAL]
+    known = [*metered.PLANTS, *PLANTS, INTERNAL]
     if wanted == "all":
         return known
     if wanted == "none":
