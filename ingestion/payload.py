@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
 from typing import TypeVar
 
@@ -127,6 +127,7 @@ SCHEMAS: Mapping[Stream, pa.Schema] = {
 """Columns of what ingestion says of its own work, `batch_id` and `read_at` apart."""
 
 _NULL = msgspec.Raw(b"null")
+_NINE_PLACES, _38_DIGITS = Decimal("1e-9"), Context(prec=38, rounding=ROUND_HALF_UP)
 _LARGEST_PAYLOAD = 10 << 20
 _DECIMAL = re.compile(rb'null|-?\d+(\.\d+)?([eE][+-]?\d+)?|"-?\d+(\.\d+)?"')
 _HAS_INEXACT = re.compile(rb"(?:^|[:\[,])\s*-?\d+[.eE]")
@@ -173,6 +174,11 @@ def decode(stream: object, raw: bytes | msgspec.Raw, kind: type[T]) -> T:
         ) from error
 
 
+def certified(amount: Decimal) -> Decimal:
+    """To nine places, halves away from zero: the warehouse counts no finer than that."""
+    return amount.quantize(_NINE_PLACES, context=_38_DIGITS)
+
+
 class Head(msgspec.Struct):
     """What reading needs of an object; all but the id may be absent, or of a type that nobody foresaw."""
 
@@ -199,7 +205,7 @@ class Head(msgspec.Struct):
         return Item(
             self.id,
             at,
-            None if amount == "null" else Decimal(amount),
+            None if amount == "null" else certified(Decimal(amount)),
             None if unit == "null" else unit,
         )
 

@@ -8,10 +8,18 @@ stripe  changes    list what was created since the cursor, re-fetch what `change
         created    list what was created since the cursor less `lookback` (the object has no events)
         lines      the line items of the invoices that `changes` would read
         payouts    the transactions of every automatic payout created since the cursor less `lookback`
-orb     sweep      list all; only new versions land (Orb has no "updated since")
-        customer   the same, one list a customer;  `ledger`: newest first, since the cursor less `lookback`
+orb     whole      list all, every run: catalogues, whose edits leave no other trace
+        recent     list what is not `final`, and what was created (invoices: dated) since the cursor less `lookback`; fetch by its
+                   id what had landed as not final and stands in neither list
+        ledger     each customer's entries, newest first, down to the sequence number below which all have landed as `final`, and
+                   down to the cursor less `lookback`
+        blocks     the credit blocks of the customers whose ledger (`after`) has moved since
         usage      usage a day, subscription and metric, since the cursor less `lookback`;  `volume`: events an hour
-        audit      events looked up by id, for a fixed sample of the product's own usage events
+        audit      events looked up by id, for a fixed sample of the product's own usage events (`after`): of those that landed
+                   since, and of those that occurred within `lookback`
+        The first run of a UTC day is a sweep: it reads by the same rules everything there is (`audit`: what can still be
+        amended), and what a sweep of objects no longer finds is deleted. Each finds what the rule can't see: edits of what is
+        old or final, entries below the top, usage corrected before the look-back.
 app     snapshot   the whole table, one consistent read; rows that are gone become deletions
         horizon    rows of the transactions that ended since the cursor, never past the snapshot's xmin horizon
 bank    files      every line of every statement that adds up, CSV, CAMT.053 or MT940
@@ -30,8 +38,8 @@ class Stream:
 
     `created`, `amount` and `currency` name the fields that a certificate counts and adds up; a stream whose list is not filtered
     by a field of its own has no `created` and is counted whole. An amount that is no decimal sends its object to quarantine. The
-    values of `personal` keys are dropped before the lake, at whatever depth they stand. An object whose `status` is not in
-    `final` is not settled yet.
+    values of `personal` keys are dropped before the lake, at whatever depth they stand. An object whose field `status` is not
+    in `final` is not settled yet. `sequence` names the field that numbers the objects of a parent and unit in their order.
     """
 
     source: str
@@ -48,7 +56,9 @@ class Stream:
     amount: str | None = None
     currency: str | None = "currency"
     personal: tuple[str, ...] = ()
+    status: str = "status"
     final: tuple[str, ...] = ()
+    sequence: str | None = None
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -316,40 +326,47 @@ _ORB = (
         "orb",
         "customers",
         "/customers",
-        "sweep",
+        "recent",
         "Customers as Orb bills them.",
+        lookback=timedelta(days=2),
         created="created_at",
         personal=_PERSONAL,
     ),
-    Stream("orb", "plans", "/plans", "sweep", "Plans with their prices.", created="created_at"),
-    Stream("orb", "prices", "/prices", "sweep", "Prices: model, tiers, metric, item.", created="created_at"),
-    Stream("orb", "items", "/items", "sweep", "Items: what an invoice line is for.", created="created_at"),
-    Stream("orb", "metrics", "/metrics", "sweep", "Billable metrics.", created=None),
+    Stream("orb", "plans", "/plans", "whole", "Plans with their prices.", created="created_at"),
+    Stream("orb", "prices", "/prices", "whole", "Prices: model, tiers, metric, item.", created="created_at"),
+    Stream("orb", "items", "/items", "whole", "Items: what an invoice line is for.", created="created_at"),
+    Stream("orb", "metrics", "/metrics", "whole", "Billable metrics.", created=None),
     Stream(
         "orb",
         "subscriptions",
         "/subscriptions",
-        "sweep",
+        "recent",
         "Subscriptions with their price intervals.",
+        lookback=timedelta(days=2),
         created="created_at",
         personal=_PERSONAL,
+        final=("ended",),
     ),
     Stream(
         "orb",
         "invoices",
         "/invoices",
-        "sweep",
+        "recent",
         "Invoices of every status, drafts too, with their line items.",
-        created="created_at",
+        lookback=timedelta(days=35),
+        # The list is filtered by this date, and a draft whose date lies ahead is not certified: its amounts move all the time.
+        created="invoice_date",
         amount="total",
         personal=_PERSONAL,
+        final=("paid", "void"),
     ),
     Stream(
         "orb",
         "credit_notes",
         "/credit_notes",
-        "sweep",
+        "recent",
         "Credit notes against Orb invoices.",
+        lookback=timedelta(days=35),
         created="created_at",
         amount="total",
         personal=_PERSONAL,
@@ -359,17 +376,21 @@ _ORB = (
         "credit_ledger",
         "/customers/{id}/credits/ledger",
         "ledger",
-        "Credit ledger entries, in sequence per customer.",
+        "Credit ledger entries, in sequence per customer and pricing unit.",
         lookback=timedelta(days=2),
         created="created_at",
         amount="amount",
+        status="entry_status",
+        final=("committed",),
+        sequence="ledger_sequence_number",
     ),
     Stream(
         "orb",
         "credit_blocks",
         "/customers/{id}/credits",
-        "customer",
+        "blocks",
         "Credit blocks, spent and expired ones too.",
+        after=("orb.credit_ledger",),
         created=None,
     ),
     Stream(
@@ -377,10 +398,13 @@ _ORB = (
         "subscription_usage",
         "/subscriptions/{id}/usage",
         "usage",
-        "Usage that Orb metered: a quantity per subscription, metric and UTC day.",
+        "Usage that Orb metered: a quantity per subscription, metric and day of the customer.",
         key="day",
         lookback=timedelta(days=35),
-        created="usage.timeframe_start",
+        # A day is certified once it is over: until then its quantity moves between two requests.
+        created="usage.timeframe_end",
+        amount="usage.quantity",
+        currency="billable_metric.id",
     ),
     Stream(
         "orb",
@@ -390,7 +414,10 @@ _ORB = (
         "How many events Orb ingested, per hour of event time, over the whole account.",
         key="timeframe_start",
         lookback=timedelta(days=35),
-        created="timeframe_start",
+        # Certified hour by hour, once the hour is over: two hours that are wrong by as much in opposite ways add up to a day.
+        created="timeframe_end",
+        amount="count",
+        currency="timeframe_start",
     ),
     Stream(
         "orb",
@@ -398,6 +425,7 @@ _ORB = (
         "/events/search",
         "audit",
         "Events as Orb has them, for a fixed one-percent sample of the product's usage events.",
+        lookback=timedelta(days=2),
         after=("app.usage_events",),
         created="timestamp",
     ),
@@ -405,7 +433,7 @@ _ORB = (
         "orb",
         "backfills",
         "/events/backfills",
-        "sweep",
+        "whole",
         "Backfills of events, reverted ones too.",
         created="created_at",
     ),

@@ -47,11 +47,14 @@ def tallied(stream: Stream, items: Iterable[Item]) -> dict[Measure, Decimal]:
 class Landed(Protocol):
     """What a source may ask about what has landed of a stream."""
 
-    def open_objects(self, stream: Stream) -> set[str]:
-        """Ids of the live objects whose newest version has a `status` that is not final."""
+    def live_objects(self, stream: Stream) -> set[str]:
+        """Ids of the objects whose newest landed version is not a deletion."""
 
-    def newest_sequence(self, stream: Stream, field: str) -> Mapping[str, int]:
-        """By parent id, the highest number that stands in this field of the newest versions."""
+    def open_objects(self, stream: Stream) -> set[str]:
+        """Ids of the live objects whose newest version's status is not final."""
+
+    def settled_sequence(self, stream: Stream) -> Mapping[tuple[str, str], int]:
+        """By parent id and unit, the highest `sequence` number up to which every live object that landed is final."""
 
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         """Those typed rows that have not landed as they are: for reading a table again after its cursor lost its meaning."""

@@ -1,37 +1,51 @@
 """Orb, through httpx (https://docs.withorb.com/api-reference), API 1.0.
 
-Orb has no "updated since". Lists are read whole and only new versions land; ledger, usage and volume have a time filter and
-are read from the cursor less the stream's look-back. Invoices are asked for in every status: the default list leaves drafts
-and voided ones out. A usage day or volume hour of zero is an absence: it lands only where something stood before.
-A credit ledger is kept per pricing unit: without `currency` Orb lists the unit "credits" only, so the customer's own currency
-is asked for as well. A search by event id looks back one week unless it is given a timeframe.
-The cursor is an ISO 8601 instant of the newest object read (`audit`: the newest batch of usage events looked at).
+Orb has no "updated since", so each rule of `ingestion/streams.py` reads what may have changed, and the first run of a UTC day
+reads everything there is: the sweep. The cursor is where a run stood when it began, and the day of the last sweep:
+`2026-11-20T10:00:00+00:00 swept 2026-11-20` (`blocks` and `audit`: a batch of the stream that they follow, in place of the
+instant). It moves with a run's last batch, so a sweep that died is done again.
+
+The default list of invoices leaves drafts and voided ones out: every status is asked for by name. A ledger is kept per pricing
+unit, "credits" if none is named, and lists the newest entry first: what a run finds of one lands oldest first, or a crash would
+leave a gap below the highest number. A pending entry still changes, and cannot be fetched by its id. Usage is cut at the
+customer's own midnight, and a usage day or volume hour of zero is an absence: it lands only where something stood before. A
+search for events looks back one week unless it is given a timeframe, and does not find an event that was amended: that lands as
+a deletion, and as a new version if Orb does return it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
 import msgspec
 import pyarrow.parquet as pq
 
 from ingestion.api import NotAnswered, ask
-from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, decode, head
+from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, certified, decode, head
 from ingestion.settings import Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream, stream_named
 
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_SWEPT = " swept "
 _PAGE = 100
 _LEDGER_PAGE = 1000
 _IDS_PER_SEARCH = 500
 _AUDIT_ONE_IN = 100
-_INVOICE_STATUSES = ("draft", "issued", "paid", "synced", "void")
+# Orb lets one amend and deprecate events of the present billing period, and of the one before for some days.
+_AMENDABLE = timedelta(days=35)
+_STATUSES: Mapping[str, tuple[str, ...]] = {
+    "/invoices": ("draft", "issued", "synced", "paid", "void"),
+    "/subscriptions": ("active", "upcoming", "ended"),
+}
 
 T = TypeVar("T")
 
@@ -46,11 +60,36 @@ class _Page(msgspec.Struct):
     pagination_metadata: _Pagination
 
 
-class _Parent(msgspec.Struct):
+class _Customer(msgspec.Struct):
     id: str
+    currency: str | None = None
+
+
+class _Owner(msgspec.Struct):
+    timezone: str | None = None
+
+
+class _Subscription(msgspec.Struct):
+    id: str
+    customer: _Owner
     created_at: datetime
     start_date: datetime | None = None
-    currency: str | None = None
+    end_date: datetime | None = None
+
+    @property
+    def start(self) -> datetime:
+        return self.start_date or self.created_at
+
+
+class _Entry(msgspec.Struct):
+    """A credit ledger entry."""
+
+    ledger_sequence_number: int
+    created_at: datetime
+
+
+class _Priced(msgspec.Struct):
+    currency: str
 
 
 class _Metric(msgspec.Struct):
@@ -67,24 +106,34 @@ class _Usage(msgspec.Struct):
 
 
 class _Counted(msgspec.Struct):
-    """A usage day (`quantity`) or a volume hour (`count`), numbers read only to tell whether they are zero."""
+    """A usage day (`quantity`) or a volume hour (`count`)."""
 
     timeframe_start: datetime
-    quantity: msgspec.Raw = msgspec.Raw(b"0")
-    count: msgspec.Raw = msgspec.Raw(b"0")
+    timeframe_end: datetime
+    quantity: Decimal = Decimal(0)
+    count: int = 0
 
-    @property
-    def is_zero(self) -> bool:
-        return not any(digit in b"123456789" for digit in bytes(self.quantity) + bytes(self.count))
+
+class _UsageDay(msgspec.Struct):
+    """As it lands."""
+
+    billable_metric: _Metric
+    usage: _Counted
+
+
+class _Named(msgspec.Struct):
+    timeframe_start: str
 
 
 class _Found(msgspec.Struct):
+    """What is answered in one piece."""
+
     data: list[msgspec.Raw]
 
 
 @dataclass(frozen=True)
 class OrbSource:
-    """See `Source`. `landed` knows the usage events whose sample the `events` stream looks up."""
+    """See `Source`. `landed` knows what is not final, where each ledger stands, and the batches that others are read after."""
 
     client: httpx.Client
     landed: Landed
@@ -103,134 +152,219 @@ class OrbSource:
         return OrbSource(client, landed, now)
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
-        since = datetime.fromisoformat(cursor) - stream.lookback if cursor and stream.reads != "audit" else None
+        began, origin = self.now(), "sweep" if cursor else "backfill"
+        today = f"{began.astimezone(UTC):%Y-%m-%d}"
+        place, _, swept = (cursor or "").partition(_SWEPT)
+        is_sweep = swept != today
+        if stream.reads == "audit":
+            place = yield from self._audit(stream, origin, place, is_sweep)
+        elif stream.reads == "blocks":
+            (ledger,) = map(stream_named, stream.after)
+            batches = self.landed.batch_paths_since(ledger, place or None)
+            if is_sweep:
+                yield from self._swept(stream, origin)
+            else:
+                yield from self._blocks(stream, origin, sorted(_moved(path for _, path in batches)))
+            place = batches[-1][0] if batches else place
+        elif is_sweep:
+            yield from self._swept(stream, origin)
+            place = _iso(began)
+        else:
+            yield from self._changed(stream, origin, datetime.fromisoformat(place) - stream.lookback)
+            place = _iso(began)
+        yield Page(
+            cursor=f"{place}{_SWEPT}{today}",
+            is_checkpoint=is_sweep,
+            is_complete_listing=is_sweep and stream.reads not in ("volume", "audit"),
+        )
+
+    def _swept(self, stream: Stream, origin: str) -> Iterator[Page]:
+        """Everything there is. A list cut short looks like one whose objects are gone: gone is what two readings miss."""
+        seen: set[str] = set()
+        for page in self._changed(stream, origin, None):
+            seen.update(row.object_id for row in page.rows)
+            yield page
+        if self.landed.live_objects(stream) - seen:
+            yield from self._changed(stream, origin, None)
+
+    def _changed(self, stream: Stream, origin: str, since: datetime | None) -> Iterator[Page]:
+        """What may have changed since; everything there is where that is None."""
         match stream.reads:
-            case "sweep":
-                return self._sweep(stream)
-            case "customer":
-                return self._per_customer(stream, {"include_all_blocks": "true", "limit": _PAGE}, since)
+            case "whole":
+                return self._listed(stream, origin, {})
+            case "recent":
+                return self._recent(stream, origin, since)
             case "ledger":
-                recent = {"created_at[gte]": _iso(since)} if since else {}
-                return self._per_customer(stream, {"limit": _LEDGER_PAGE, **recent}, since)
+                return self._ledger(stream, origin, since)
+            case "blocks":
+                return self._blocks(stream, origin, self._ledgers(stream))
             case "usage":
-                return self._usage(stream, since)
+                return self._usage(stream, origin, since, self.now())
             case "volume":
-                return self._volume(stream, since)
-            case "audit":
-                return self._audit(stream, cursor)
+                return self._volume(stream, origin, since, self.now())
         raise SourceRefused(f"{stream}: there is no rule {stream.reads!r} for Orb; see ingestion/streams.py.")
 
-    def _sweep(self, stream: Stream) -> Iterator[Page]:
-        params: dict[str, Any] = {"limit": _PAGE}
-        if stream.endpoint == "/invoices":
-            params["status[]"] = list(_INVOICE_STATUSES)
-        for raws in self._list(stream, stream.endpoint, params):
-            yield _page(stream, raws, "sweep")
-        yield Page(cursor=_iso(self.now()))
+    def _listed(
+        self, stream: Stream, origin: str, params: Mapping[str, Any], customer_id: str | None = None
+    ) -> Iterator[Page]:
+        for raws in self._list(stream, stream.endpoint.format(id=customer_id), {"limit": _PAGE, **params}):
+            yield _page(stream, raws, origin, customer_id)
 
-    def _per_customer(self, stream: Stream, params: Mapping[str, Any], since: datetime | None) -> Iterator[Page]:
-        newest = since
-        for customer in self._parents(stream, "/customers"):
-            own = [{"currency": customer.currency}] if customer.currency else []
-            for unit in ({}, *own):
-                for raws in self._list(stream, stream.endpoint.format(id=customer.id), {**params, **unit}):
-                    yield _page(stream, raws, "sweep" if since else "backfill", customer.id)
-                    if stream.reads == "ledger":
-                        found = [one.item().at for raw in raws if isinstance(one := head(stream, raw), Head)]
-                        newest = max((at for at in (*found, newest) if at), default=None)
-        yield Page(cursor=_iso(newest or self.now()))
+    def _recent(self, stream: Stream, origin: str, since: datetime | None) -> Iterator[Page]:
+        """What is not final is listed first: what becomes final meanwhile stands in the second list, or is asked for by id."""
+        dated = {f"{stream.created}[gte]": _iso(since)} if since else {}
+        queries: list[dict[str, Any]] = [dated]
+        if statuses := _STATUSES.get(stream.endpoint):
+            not_final = [status for status in statuses if status not in stream.final]
+            queries = [{"status[]": not_final}, {"status[]": list(stream.final), **dated}]
+        seen: set[str] = set()
+        for query in queries:
+            for page in self._listed(stream, origin, query):
+                seen.update(row.object_id for row in page.rows)
+                yield page
+        for object_id in sorted(self.landed.open_objects(stream) - seen) if stream.final else ():
+            yield _page(stream, self._retrieve(stream, object_id), origin)
 
-    def _usage(self, stream: Stream, since: datetime | None) -> Iterator[Page]:
-        end = _midnight(self.now()) + timedelta(days=1)
-        for subscription in self._parents(stream, "/subscriptions"):
-            start = _midnight(max(since, subscription.start_date or since) if since else _started(stream, subscription))
-            if start >= end:
+    def _ledger(self, stream: Stream, origin: str, since: datetime | None) -> Iterator[Page]:
+        settled = self.landed.settled_sequence(stream) if since else {}
+        for customer_id, unit in self._ledgers(stream):
+            if since is None:
+                yield from self._listed(stream, origin, {"limit": _LEDGER_PAGE, "currency": unit}, customer_id)
                 continue
-            query = {"granularity": "day", "timeframe_start": _iso(start), "timeframe_end": _iso(end)}
-            answer = self._request(stream, "GET", stream.endpoint.format(id=subscription.id), _Usage, params=query)
-            rows = []
-            for metric in answer.data:
-                metric_id = decode(stream, metric.billable_metric, _Metric).id
-                for day in metric.usage:
-                    counted = decode(stream, day, _Counted)
-                    payload = b'{"subscription_id":%s,"billable_metric":%s,"usage":%s}' % (
-                        msgspec.json.encode(subscription.id),
-                        bytes(metric.billable_metric),
-                        bytes(day),
-                    )
-                    rows.append(
-                        Row(
-                            f"{subscription.id}/{metric_id}/{counted.timeframe_start:%Y-%m-%d}",
-                            payload,
-                            "sweep" if since else "backfill",
-                            parent_id=subscription.id,
-                            source_at=counted.timeframe_start,
-                            is_deleted=counted.is_zero,
-                        )
-                    )
-            yield Page(tuple(rows))
-        yield Page(cursor=_iso(end))
+            number, new = settled.get((customer_id, unit)), []
+            path = stream.endpoint.format(id=customer_id)
+            for raws in self._list(stream, path, {"limit": _PAGE, "currency": unit}):
+                new.append(_page(stream, raws, origin, customer_id))
+                if all(_is_settled(raw, number, since) for raw in raws):
+                    break
+            yield from reversed(new)
 
-    def _volume(self, stream: Stream, since: datetime | None) -> Iterator[Page]:
-        end = _midnight(self.now()) + timedelta(days=1)
-        if since is None:
-            starts = [_started(stream, subscription) for subscription in self._parents(stream, "/subscriptions")]
-            since = min(starts, default=end - stream.lookback)
-        query = {"limit": _PAGE, "timeframe_start": _iso(_midnight(since)), "timeframe_end": _iso(end)}
-        for raws in self._list(stream, stream.endpoint, query):
-            rows = []
+    def _blocks(self, stream: Stream, origin: str, ledgers: Iterable[tuple[str, str]]) -> Iterator[Page]:
+        """The blocks of these ledgers: a block changes only by an entry, or is new beside one."""
+        for customer_id, unit in ledgers:
+            yield from self._listed(stream, origin, {"include_all_blocks": "true", "currency": unit}, customer_id)
+
+    def _usage(self, stream: Stream, origin: str, since: datetime | None, until: datetime) -> Iterator[Page]:
+        for raws in self._list(stream, "/subscriptions", {"limit": _PAGE}):
             for raw in raws:
-                hour = decode(stream, raw, _Counted)
+                subscription = decode(stream, raw, _Subscription)
+                zone = _zone(stream, subscription)
+                start = _midnight(max(since or subscription.start, subscription.start), zone)
+                end = _midnight(min(subscription.end_date or until, until), zone, days_later=1)
+                if start < end:
+                    yield self._usage_days(stream, origin, subscription.id, start, end, zone)
+
+    def _usage_days(
+        self, stream: Stream, origin: str, subscription_id: str, start: datetime, end: datetime, zone: tzinfo
+    ) -> Page:
+        query = {"granularity": "day", "timeframe_start": _iso(start), "timeframe_end": _iso(end)}
+        answer = self._request(stream, "GET", stream.endpoint.format(id=subscription_id), _Usage, params=query)
+        rows = []
+        for metric in answer.data:
+            metric_id = decode(stream, metric.billable_metric, _Metric).id
+            for day in metric.usage:
+                counted = decode(stream, day, _Counted)
+                payload = b'{"subscription_id":%s,"billable_metric":%s,"usage":%s}' % (
+                    msgspec.json.encode(subscription_id),
+                    bytes(metric.billable_metric),
+                    bytes(day),
+                )
                 rows.append(
                     Row(
-                        _iso(hour.timeframe_start),
-                        bytes(raw),
-                        "sweep",
-                        source_at=hour.timeframe_start,
-                        is_deleted=hour.is_zero,
+                        f"{subscription_id}/{metric_id}/{counted.timeframe_start.astimezone(zone):%Y-%m-%d}",
+                        payload,
+                        origin,
+                        parent_id=subscription_id,
+                        source_at=counted.timeframe_start,
+                        is_deleted=counted.quantity == 0,
                     )
                 )
-            yield Page(tuple(rows))
-        yield Page(cursor=_iso(end))
+        return Page(rows)
 
-    def _audit(self, stream: Stream, cursor: str | None, since: datetime | None = None) -> Iterator[Page]:
-        """Look up the sampled events of each batch of usage events; what Orb does not return, it does not have."""
-        recent = [("occurred_at", ">=", since)] if since else None
+    def _volume(self, stream: Stream, origin: str, since: datetime | None, until: datetime) -> Iterator[Page]:
+        """As many hours a request as a page holds: the API document knows no further pages of this answer."""
+        if since is None:
+            pages = self._list(stream, "/subscriptions", {"limit": _PAGE})
+            starts = [decode(stream, raw, _Subscription).start for raws in pages for raw in raws]
+            since = min(starts, default=until - stream.lookback)
+        start, last = _midnight(since), _midnight(until, days_later=1)
+        while start < last:
+            end = min(start + _PAGE * _HOUR, last)
+            query = {"limit": _PAGE, "timeframe_start": _iso(start), "timeframe_end": _iso(end)}
+            rows = []
+            for raw in self._request(stream, "GET", stream.endpoint, _Found, params=query).data:
+                hour = decode(stream, raw, _Counted)
+                at = hour.timeframe_start
+                rows.append(Row(_iso(at), bytes(raw), origin, source_at=at, is_deleted=hour.count == 0))
+            yield Page(rows)
+            start = end
+
+    def _audit(self, stream: Stream, origin: str, place: str, is_sweep: bool) -> Generator[Page, None, str]:
+        """Look up the sample of each batch of usage events. Returns the batch up to which none has to be looked up again."""
         (audited,) = map(stream_named, stream.after)
-        for batch_id, path in self.landed.batch_paths_since(audited, cursor):
-            columns = pq.read_table(path, columns=[audited.key, "occurred_at"], filters=recent).columns
-            events = zip(*(column.to_pylist() for column in columns), strict=True)
-            sample = [(event_id, at) for event_id, at in events if _is_sampled(event_id)]
-            for start in range(0, len(sample), _IDS_PER_SEARCH):
-                asked = sample[start : start + _IDS_PER_SEARCH]
-                instants = [at for _, at in asked]
-                body = {
-                    "event_ids": [event_id for event_id, _ in asked],
-                    "timeframe_start": _iso(min(instants)),
-                    "timeframe_end": _iso(max(instants) + timedelta(seconds=1)),
-                }
-                found = self._request(stream, "POST", stream.endpoint, _Found, json=body)
-                yield _page(stream, found.data, "sweep")
-            yield Page(cursor=batch_id)
+        if is_sweep and place:
+            yield from self._found(stream, origin, self.now() - _AMENDABLE)
+        is_past = True
+        for batch_id, path in self.landed.batch_paths_since(audited, place or None):
+            sample = _sample(audited, path)
+            yield from self._looked_up(stream, origin, sample)
+            is_past = is_past and all(at < self.now() - stream.lookback for _, at in sample)
+            place = batch_id if is_past else place
+        return place
+
+    def _found(self, stream: Stream, origin: str, since: datetime | None) -> Iterator[Page]:
+        """The sampled events that occurred since."""
+        (audited,) = map(stream_named, stream.after)
+        for _, path in self.landed.batch_paths_since(audited, None):
+            yield from self._looked_up(stream, origin, _sample(audited, path, since))
+
+    def _looked_up(self, stream: Stream, origin: str, sample: Sequence[tuple[str, datetime]]) -> Iterator[Page]:
+        """These events as Orb has them; what it does not find, it does not have."""
+        for start in range(0, len(sample), _IDS_PER_SEARCH):
+            asked = dict(sample[start : start + _IDS_PER_SEARCH])
+            body = {
+                "event_ids": list(asked),
+                "timeframe_start": _iso(min(asked.values())),
+                "timeframe_end": _iso(max(asked.values()) + timedelta(seconds=1)),
+            }
+            found = self._request(stream, "POST", stream.endpoint, _Found, json=body)
+            page = _page(stream, found.data, origin)
+            absent = asked.keys() - {row.object_id for row in page.rows}
+            gone = [Row(event_id, b"{}", origin, is_deleted=True) for event_id in sorted(absent)]
+            yield Page([*page.rows, *gone], rejected=page.rejected)
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:
         return tallied(stream, self.roster(stream, window))
 
     def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
-        """The stream listed once more. A sample of events is what was looked up, and a day or hour of zero is an absence."""
-        for page in self._audit(stream, None, window.since) if stream.reads == "audit" else self.read(stream, None):
-            for row in page.rows:
-                found = head(stream, row.payload) if stream.key == "id" else None
-                item = found.item() if isinstance(found, Head) else Item(row.object_id, row.source_at)
-                is_inside = item.at is None or (
-                    item.at < window.until and (window.since is None or item.at >= window.since)
-                )
-                if is_inside and not row.is_deleted:
+        for page in self._within(stream, window):
+            for item in (_item(stream, row) for row in page.rows if not row.is_deleted):
+                if item.at is None or (item.at < window.until and (window.since is None or item.at >= window.since)):
                     yield item
+
+    def _within(self, stream: Stream, window: Window) -> Iterator[Page]:
+        """The stream listed once more, the window only where the API has a filter for it."""
+        dated: dict[str, Any] = {f"{stream.created}[lt]": _iso(window.until)}
+        if window.since:
+            dated[f"{stream.created}[gte]"] = _iso(window.since)
+        match stream.reads:
+            case "recent":
+                yield from self._listed(stream, "", {"status[]": list(_STATUSES.get(stream.endpoint, ())), **dated})
+            case "ledger":
+                for customer_id, unit in self._ledgers(stream):
+                    yield from self._listed(stream, "", {**dated, "limit": _LEDGER_PAGE, "currency": unit}, customer_id)
+            case "usage":
+                yield from self._usage(stream, "", window.since and window.since - _DAY, window.until)
+            case "volume":
+                yield from self._volume(stream, "", window.since and window.since - _HOUR, window.until)
+            case "audit":
+                yield from self._found(stream, "", window.since)
+            case _:
+                yield from self._changed(stream, "", None)
 
     def probe(self, stream: Stream) -> None:
         """The first page of the list that the stream, or the parents of its objects, stand in."""
-        path = {"customer": "/customers", "ledger": "/customers", "usage": "/subscriptions"}.get(
+        path = {"blocks": "/customers", "ledger": "/customers", "usage": "/subscriptions"}.get(
             stream.reads, stream.endpoint
         )
         match stream.reads:
@@ -238,14 +372,17 @@ class OrbSource:
                 self._request(stream, "POST", path, _Found, json={"event_ids": ["probe"]})
             case "volume":
                 day = {"timeframe_start": _iso(_midnight(self.now())), "limit": 1}
-                self._request(stream, "GET", path, _Page, params=day)
+                self._request(stream, "GET", path, _Found, params=day)
             case _:
                 self._request(stream, "GET", path, _Page, params={"limit": 1})
 
-    def _parents(self, stream: Stream, path: str) -> Iterator[_Parent]:
-        for raws in self._list(stream, path, {"limit": _PAGE}):
+    def _ledgers(self, stream: Stream) -> Iterator[tuple[str, str]]:
+        """Customer and pricing unit of every credit ledger that there may be."""
+        for raws in self._list(stream, "/customers", {"limit": _PAGE}):
             for raw in raws:
-                yield decode(stream, raw, _Parent)
+                customer = decode(stream, raw, _Customer)
+                for unit in sorted({"credits", customer.currency or "credits"}):
+                    yield customer.id, unit
 
     def _list(self, stream: Stream, path: str, params: Mapping[str, Any]) -> Iterator[list[msgspec.Raw]]:
         """Pages of a list, to the end (https://docs.withorb.com/api-reference/pagination)."""
@@ -263,6 +400,15 @@ class OrbSource:
                 )
             asked.add(page.pagination_metadata.next_cursor)
             query["cursor"] = page.pagination_metadata.next_cursor
+
+    def _retrieve(self, stream: Stream, object_id: str) -> list[msgspec.Raw]:
+        """The object as it is now; nothing where it is gone, which the next sweep notes."""
+        try:
+            return [self._request(stream, "GET", f"{stream.endpoint}/{quote(object_id, safe='')}", msgspec.Raw)]
+        except SourceError as error:
+            if isinstance(error.__cause__, NotAnswered) and error.__cause__.status == 404:
+                return []
+            raise
 
     def _request(self, stream: Stream, method: str, path: str, kind: type[T], **request: Any) -> T:
         try:
@@ -294,8 +440,35 @@ class OrbSource:
         raise NotAnswered(repr(response.text[:200]), response.status_code, response.headers.get("Retry-After"))
 
 
+def _sample(audited: Stream, path: str, since: datetime | None = None) -> list[tuple[str, datetime]]:
+    """Id and instant of one in a hundred of a batch's events: always the same ones, whatever the batch."""
+    filters = [("occurred_at", ">=", since)] if since else None
+    columns = pq.read_table(path, columns=[audited.key, "occurred_at"], filters=filters).columns
+    events = zip(*(column.to_pylist() for column in columns), strict=True)
+    return [(event_id, at) for event_id, at in events if _is_sampled(event_id)]
+
+
 def _is_sampled(event_id: str) -> bool:
     return int.from_bytes(hashlib.md5(event_id.encode(), usedforsecurity=False).digest()[:8]) % _AUDIT_ONE_IN == 0
+
+
+def _moved(paths: Iterable[str]) -> set[tuple[str, str]]:
+    """Customer and pricing unit of the ledgers whose entries stand in these batches."""
+    moved: set[tuple[str, str]] = set()
+    for path in paths:
+        owners, entries = pq.read_table(path, columns=["parent_id", "payload"]).columns
+        units = (msgspec.json.decode(entry.as_buffer(), type=_Priced).currency for entry in entries)
+        moved.update(zip(owners.to_pylist(), units, strict=True))
+    return moved
+
+
+def _is_settled(raw: msgspec.Raw, number: int | None, since: datetime) -> bool:
+    """Whether a ledger entry, and all below it, has landed as final and was made before. One that can't be read has not."""
+    try:
+        entry = msgspec.json.decode(raw, type=_Entry)
+    except msgspec.MsgspecError:
+        return False
+    return number is not None and entry.ledger_sequence_number <= number and entry.created_at < since
 
 
 def _page(stream: Stream, raws: Sequence[msgspec.Raw], origin: str, parent_id: str | None = None) -> Page:
@@ -306,12 +479,33 @@ def _page(stream: Stream, raws: Sequence[msgspec.Raw], origin: str, parent_id: s
     )
 
 
-def _started(stream: Stream, subscription: _Parent) -> datetime:
-    return subscription.start_date or subscription.created_at
+def _item(stream: Stream, row: Row) -> Item:
+    """A row as a certificate counts it."""
+    match stream.reads:
+        case "usage":
+            of = decode(stream, row.payload, _UsageDay)
+            return Item(row.object_id, of.usage.timeframe_end, certified(of.usage.quantity), of.billable_metric.id)
+        case "volume":
+            hour, unit = decode(stream, row.payload, _Counted), decode(stream, row.payload, _Named).timeframe_start
+            return Item(row.object_id, hour.timeframe_end, certified(Decimal(hour.count)), unit)
+    found = head(stream, row.payload)
+    return found.item() if isinstance(found, Head) else Item(row.object_id, None)
 
 
-def _midnight(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def _zone(stream: Stream, subscription: _Subscription) -> ZoneInfo:
+    try:
+        return ZoneInfo(subscription.customer.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SourceRefused(
+            f"{stream}: the customer of subscription {subscription.id} is in the time zone "
+            f"{subscription.customer.timezone!r}, which this machine does not know: install the package tzdata."
+        ) from error
+
+
+def _midnight(instant: datetime, zone: tzinfo = UTC, days_later: int = 0) -> datetime:
+    """Where the day of this instant begins in the zone, or one some days later."""
+    day = instant.astimezone(zone).date() + timedelta(days=days_later)
+    return datetime.combine(day, time(), zone)
 
 
 def _iso(instant: datetime) -> str:

@@ -174,17 +174,22 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
         return {object_id for (object_id,) in found}
 
-    def newest_sequence(self, stream: Stream, field: str) -> Mapping[str, int]:
-        if not self.live_objects(stream):
-            return {}
+    def settled_sequence(self, stream: Stream) -> Mapping[tuple[str, str], int]:
         found = self._rows(
             f"""
-            select parent_id, max(try_cast(payload ->> {_literal(field)} as bigint))
-            from {".".join(stream.asset_key)}
-            group by parent_id
-            """
+            select
+                parent_id,
+                unit,
+                coalesce(
+                    min(sequence) filter (not list_contains(?::varchar[], coalesce(status, ''))) - 1, max(sequence)
+                )
+            from {self._index_of(stream)}
+            where not is_deleted and sequence is not null
+            group by parent_id, unit
+            """,
+            list(stream.final),
         )
-        return {parent_id: newest for parent_id, newest in found if newest is not None}
+        return {(parent_id, unit): number for parent_id, unit, number in found}
 
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         if not self.paths(stream):
@@ -285,16 +290,18 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             )
         if stream.is_typed:
             return
-        created = amount = unit = status = "null"
+        parent_id = status = sequence = created = amount = unit = "null"
         if stream != REJECTED:
             names = (
                 stream.created or "no created",
                 stream.amount or "no amount",
                 stream.currency or "no currency",
-                "status",
+                stream.status,
+                stream.sequence or "no sequence",
             )
             paths = ", ".join(_literal(f"$.{name}" if " " not in name else f'$."{name}"') for name in names)
-            created, amount, unit, status = (f"list_extract(found, {n})" for n in range(1, 5))
+            created, amount, unit, status, sequence = (f"list_extract(found, {n})" for n in range(1, 6))
+            parent_id = "parent_id"
             file = f"(select *, json_extract_string(payload, [{paths}]) as found from {file})"
         self._connection.execute(
             f"""
@@ -303,7 +310,9 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 object_id,
                 payload_hash,
                 is_deleted,
+                {parent_id},
                 {status},
+                try_cast({sequence} as bigint),
                 coalesce(
                     to_timestamp(try_cast({created} as bigint)),
                     try_cast({created} as timestamptz)
@@ -324,7 +333,9 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                     object_id varchar primary key,
                     payload_hash varchar not null,
                     is_deleted boolean not null,
+                    parent_id varchar,
                     status varchar,
+                    sequence bigint,
                     created_at timestamptz,
                     amount decimal(38, 9),
                     unit varchar

@@ -274,22 +274,45 @@ class Company:
                 like = self._books[book][0]
                 for event_id, at in self._write(stream_named("app.usage_events"), is_late=False):
                     self._books[book].append({**like, "id": event_id, "timestamp": at.isoformat()})
-            case _ if stream.reads == "ledger" or self._random.random() < 0.5:
-                self._create(book, created_at=_iso(self._now))
+            case "ledger":
+                self._enter(self._books[book])
+            case "blocks":
+                block = self._edit(book) if self._random.random() < 0.5 else self._create(book)
+                entries = self._books["orb/credit_ledger"]
+                entry = self._enter([one for one in entries if one["customer"]["id"] == block["customer_id"]])
+                entry["credit_block"]["id"] = block["id"]
             case _:
-                self._edit(book)
+                present = [found for found in self._books[book] if self._is_read_again(stream, found)]
+                if present and self._random.random() < 0.5:
+                    self._edit(book, present)
+                else:
+                    self._create(book, created_at=_iso(self._now), invoice_date=_iso(self._now))
 
-    def _create(self, book: str, **fields: object) -> Object:
-        """A new object that is like one there is."""
-        subject = copy.deepcopy(self._random.choice(self._books[book]))
+    def _is_read_again(self, stream: Stream, found: Object) -> bool:
+        """Whether an edit of it has to be found before the next sweep."""
+        is_final = not stream.final or found[stream.status] in stream.final
+        return (
+            stream.reads == "whole"
+            or not is_final
+            or datetime.fromisoformat(found[str(stream.created)]) > self._now - stream.lookback
+        )
+
+    def _enter(self, entries: Sequence[Object]) -> Object:
+        """A new entry on top of the credit ledger that has these."""
+        top = max(entry["ledger_sequence_number"] for entry in self._books["orb/credit_ledger"])
+        return self._create("orb/credit_ledger", entries, created_at=_iso(self._now), ledger_sequence_number=top + 1)
+
+    def _create(self, book: str, like: Sequence[Object] = (), **fields: object) -> Object:
+        """A new object that is like one of these, or like one there is."""
+        subject = copy.deepcopy(self._random.choice(like or self._books[book]))
         subject |= {name: value for name, value in fields.items() if name in subject}
         subject["id"] = f"{subject['id'].split('_')[0]}_new{self._changes}"
         self._books[book].append(subject)
         return subject
 
-    def _edit(self, book: str) -> Object:
-        """An object is noted, or what was noted is taken back."""
-        subject = self._random.choice(self._books[book])
+    def _edit(self, book: str, among: Sequence[Object] = ()) -> Object:
+        """An object, of these or of all, is noted, or what was noted is taken back."""
+        subject = self._random.choice(among or self._books[book])
         metadata = {**(subject.get("metadata") or {})}
         if metadata.pop("noted", None) is None:
             metadata["noted"] = "yes"

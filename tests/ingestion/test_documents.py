@@ -44,10 +44,11 @@ def test_the_documents_are_of_the_versions_that_the_streams_are_read_with() -> N
 def test_every_stream_of_an_api_is_documented(stream: Stream) -> None:
     shape = document(stream.source).streams[stream.name].shape
     assert shape is not None
-    named = {stream.amount, stream.created and stream.created.partition(".")[0], stream.key}
-    if stream.reads == "usage":
-        named -= {stream.key}
-    assert named - {None} <= document(stream.source).shapes[shape].keys()
+    fields = [stream.amount, stream.created, stream.sequence, None if stream.reads == "usage" else stream.key]
+    if stream.final:
+        fields.append(stream.status)
+    named = {name.partition(".")[0] for name in fields if name}
+    assert named <= document(stream.source).shapes[shape].keys()
 
 
 def test_a_stream_whose_list_the_document_lacks_is_named_with_the_path() -> None:

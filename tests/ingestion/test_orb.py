@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
 
+from ingestion.certificate import certify
 from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
 from ingestion.sources.orb import _is_sampled
@@ -25,7 +26,15 @@ CUSTOMERS: list[dict[str, object]] = [
     for n in range(3)
 ]
 
-Sync = Callable[[str], SyncResult]
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# Another day: the first run of a UTC day is a sweep.
+TOMORROW = NOW + DAY
+
+
+class Run(Protocol):
+    """One sync of a stream, at a moment, from a server that has read the dataset as it is now; certified if `certified`."""
+
+    def __call__(self, name: str, at: datetime = NOW, *, certified: bool = False) -> SyncResult: ...
 
 
 @pytest.fixture
@@ -34,12 +43,27 @@ def orb(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(settings: Settings, orb: Path) -> Sync:
-    """One sync of a stream from a server that has read the dataset as it is now."""
+def asked() -> list[Request]:
+    """What Orb was asked in the last run."""
+    return []
 
-    def sync_once(name: str) -> SyncResult:
-        with served(Orb(orb.parent, KEY, NOW)) as base:
-            return sync(stream_named(f"orb.{name}"), _from(settings, base))
+
+@pytest.fixture
+def run(settings: Settings, orb: Path, asked: list[Request]) -> Run:
+    def sync_once(name: str, at: datetime = NOW, *, certified: bool = False) -> SyncResult:
+        asked.clear()
+        server = Orb(orb.parent, KEY, at)
+
+        def answer(request: Request) -> Reply:
+            asked.append(request)
+            return server(request)
+
+        with served(answer) as base:
+            connected = _from(settings, base)
+            result = sync(stream_named(f"orb.{name}"), connected, lambda: at)
+            if certified:
+                assert certify(result, connected, lambda: at).is_complete
+            return result
 
     return sync_once
 
@@ -81,7 +105,7 @@ def _usage(*days: dict[str, object]) -> dict[str, Any]:
 
 
 def test_drafts_and_voided_invoices_are_read_and_an_issued_one_lands_again(
-    run: Sync, orb: Path, settings: Settings
+    run: Run, orb: Path, settings: Settings
 ) -> None:
     invoices: list[dict[str, object]] = [
         {
@@ -102,7 +126,7 @@ def test_drafts_and_voided_invoices_are_read_and_an_issued_one_lands_again(
     assert versions[-1] == ("i_draft", "issued")
 
 
-def test_every_ledger_entry_of_every_customer_lands_with_its_digits(run: Sync, orb: Path, settings: Settings) -> None:
+def test_every_ledger_entry_of_every_customer_lands_with_its_digits(run: Run, orb: Path, settings: Settings) -> None:
     entries = [
         {
             "id": f"e_{customer['id']}_{n:04}",
@@ -130,7 +154,7 @@ def test_every_ledger_entry_of_every_customer_lands_with_its_digits(run: Sync, o
     assert {row[3] for row in rows} == {"c_0", "c_1", "c_2"}
 
 
-def test_a_day_without_usage_lands_only_where_usage_stood_before(run: Sync, orb: Path, settings: Settings) -> None:
+def test_a_day_without_usage_lands_only_where_usage_stood_before(run: Run, orb: Path, settings: Settings) -> None:
     write_objects(orb, **_usage(_day(3, Decimal("41.50")), _day(2, 7)))
     assert run("subscription_usage").rows == 2
     write_objects(orb, **_usage(_day(3, Decimal("41.50"))))
@@ -142,14 +166,14 @@ def test_a_day_without_usage_lands_only_where_usage_stood_before(run: Sync, orb:
     assert [row[:3] for row in rows] == [("41.50", False, "s_1"), ("7", False, "s_1"), ("0", True, "s_1")]
 
 
-def test_usage_corrected_within_the_look_back_lands_again(run: Sync, orb: Path, settings: Settings) -> None:
+def test_usage_corrected_within_the_look_back_lands_again(run: Run, orb: Path, settings: Settings) -> None:
     write_objects(orb, **_usage(_day(30, 5)))
     run("subscription_usage")
     write_objects(orb, **_usage(_day(30, 6)))
     assert run("subscription_usage").rows == 1
 
 
-def test_every_hour_of_the_event_volume_lands_once(run: Sync, orb: Path, settings: Settings) -> None:
+def test_every_hour_of_the_event_volume_lands_once(run: Run, orb: Path, settings: Settings) -> None:
     hours = [
         {
             "timeframe_start": (NOW - timedelta(hours=n)).isoformat(),
@@ -164,7 +188,7 @@ def test_every_hour_of_the_event_volume_lands_once(run: Sync, orb: Path, setting
 
 
 def test_the_sampled_events_are_looked_up_by_id_however_old_they_are(
-    run: Sync, orb: Path, settings: Settings, database: str
+    run: Run, orb: Path, settings: Settings, database: str
 ) -> None:
     occurred_at = NOW - timedelta(days=100)
     ids = [f"event_{n}" for n in range(2000)]
@@ -216,7 +240,7 @@ def test_a_list_that_leads_nowhere_is_refused(settings: Settings, second: bytes)
         sync(stream_named("orb.items"), _from(settings, base))
 
 
-def test_street_addresses_do_not_reach_the_lake(run: Sync, orb: Path, settings: Settings) -> None:
+def test_street_addresses_do_not_reach_the_lake(run: Run, orb: Path, settings: Settings) -> None:
     address = {"line1": "1 Secret Street", "line2": None, "postal_code": "SE1", "country": "GB"}
     write_objects(orb, customers=[{**CUSTOMERS[0], "billing_address": address}])
     run("customers")

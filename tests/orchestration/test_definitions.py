@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from expectations.suite import read_suites
-from ingestion.streams import EVIDENCE, STREAMS, Stream
+from ingestion.streams import EVIDENCE, STREAMS, Stream, stream_named
 from orchestration.defs.transformation import FULL_REFRESH
 
 SUITES = {f"{suite.name}_suite": dg.AssetKey(suite.mart.split(".")) for suite in read_suites()}
@@ -48,7 +48,7 @@ def test_a_stream_is_an_asset_of_its_own_name_with_pool_retry_and_freshness(
     spec = asset.specs_by_key[key]
     assert spec.freshness_policy == dg.FreshnessPolicy.time_window(fail_window=stream.freshness)
     assert spec.group_name == f"raw_{stream.source}"
-    assert {dep.asset_key for dep in spec.deps} == {dg.AssetKey(["raw_app", "usage_events"]) for _ in stream.after}
+    assert {dep.asset_key for dep in spec.deps} == {dg.AssetKey(stream_named(name).asset_key) for name in stream.after}
 
 
 def test_every_dbt_source_has_the_asset_that_lands_it(definitions: dg.Definitions, home: Path) -> None:
