@@ -40,10 +40,11 @@ class Backfill:
 
 @dataclass(frozen=True)
 class OrbEvents:
-    """What reached Orb: its own events, those among them that are switched off, and the backfills."""
+    """What reached Orb: its own events, those among them that are switched off, those that were amended, the backfills."""
 
     events: Events
     deprecated: NDArray[np.bool_]
+    amended: NDArray[np.bool_]
     backfills: list[Backfill]
 
 

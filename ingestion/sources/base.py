@@ -59,8 +59,8 @@ class Landed(Protocol):
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         """Those typed rows that have not landed as they are: for reading a table again after its cursor lost its meaning."""
 
-    def live_objects(self, stream: Stream) -> set[str]:
-        """Ids of the objects whose newest landed version is not a deletion."""
+    def asked(self, stream: Stream) -> Sequence[tuple[str, datetime]]:
+        """Id and instant of the objects that `Stream.asked_by` names, if it is there, and of the live ones, oldest first."""
 
     def sightings(self, stream: Stream) -> tuple[datetime, Sequence[tuple[str, str]]]:
         """What the comparisons find now, as (break id, JSON text), and the moment whose knowledge they show."""

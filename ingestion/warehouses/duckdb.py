@@ -199,10 +199,17 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             f"select * from candidates anti join {'.'.join(stream.asset_key)} as landed on {same}", rows
         )
 
+    def asked(self, stream: Stream) -> Sequence[tuple[str, datetime]]:
+        assert stream.asked_by is not None
+        found = f"select object_id, created_at from {self._index_of(stream)} where not is_deleted"
+        if self._columns(*stream.asked_by.split(".")):
+            found += f" union all select event_id, occurred_at from {stream.asked_by}"
+        return self._rows(f"select object_id, min(created_at) from ({found}) group by object_id order by all")
+
     def sightings(self, stream: Stream) -> tuple[datetime, Sequence[tuple[str, str]]]:
         ((known_at,),) = self._rows("select known_at from intermediate.int_core__known_at")
         return known_at.replace(tzinfo=UTC), self._rows(
-            f"select break_id, sighting from {stream.endpoint} order by break_id"
+            f"select break_id, sighting from {stream.asked_by} order by break_id"
         )
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:

@@ -38,7 +38,10 @@ def _asset(stream: Stream) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        deps=[dg.AssetKey(stream_named(name).asset_key) for name in stream.after],
+        deps=[
+            *(dg.AssetKey(stream_named(name).asset_key) for name in stream.after),
+            *([dg.AssetKey(stream.asked_by.split("."))] if stream.asked_by else []),
+        ],
         description=stream.description,
         group_name=f"raw_{stream.source}",
         kinds={_KIND[stream.source], "parquet"},

@@ -18,7 +18,7 @@ REGISTER = dg.AssetKey(["reconciliation", "register"])
 # runs before it, and a build that waited for its own would run dbt once more.
 @dg.asset(
     key=REGISTER,
-    deps=[dg.AssetKey(BREAK_SIGHTINGS.endpoint.split("."))],
+    deps=[dg.AssetKey(["reconciliation", "rec_sightings"])],
     description="Lands every difference that is new, changed, seen on another day or gone, for `fct_breaks` to tell since when.",
     group_name="evidence",
     kinds={"parquet"},

@@ -46,6 +46,7 @@ class _Ingestion:
     quantities: dict[str, Ints]
     is_there: NDArray[np.bool_]
     deprecated: NDArray[np.bool_]
+    amended: NDArray[np.bool_]
     backfills: list[Backfill]
     extra: list[tuple[int, str, dict[str, int] | None]] = field(default_factory=list)
     taken: set[tuple[int, int]] = field(default_factory=set)
@@ -119,6 +120,7 @@ def ingest(metered: Metered, wanted: Sequence[str]) -> tuple[Metered, OrbEvents,
         {code: values.copy() for code, values in events.quantities.items()},
         np.ones(len(events), dtype=np.bool_),
         np.zeros(len(events), dtype=np.bool_),
+        np.zeros(len(events), dtype=np.bool_),
         [_sent_again(metered)],
     )
     again = state.backfills[0]
@@ -155,8 +157,9 @@ def _orb_events(state: _Ingestion) -> OrbEvents:
         ids[place] = event_id
         for code, value in (others or {}).items():
             quantities[code][place] = value
-    deprecated = np.concatenate([state.deprecated[kept], np.zeros(len(state.extra), dtype=np.bool_)])
-    return OrbEvents(replace(ingested, ids=ids, quantities=quantities), deprecated, state.backfills)
+    none = np.zeros(len(state.extra), dtype=np.bool_)
+    deprecated, amended = (np.concatenate([mask[kept], none]) for mask in (state.deprecated, state.amended))
+    return OrbEvents(replace(ingested, ids=ids, quantities=quantities), deprecated, amended, state.backfills)
 
 
 def _hour(state: _Ingestion, row: int) -> int:
@@ -232,14 +235,13 @@ def _event_quantity_differs(state: _Ingestion, code: str, turn: int) -> Iterator
 
 
 def _event_amended(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
-    """Replaced in Orb by a backfill of its hour, with half as much again."""
+    """Amended in Orb to half as much again: a search by id no longer finds it."""
     cell = state.cell(code, "an event on a day", 1, state.all_days())
     row = _largest(state, cell)
     amended = _changed(state, cell, row, Decimal("1.5"))
     for product_code, value in amended.items():
         state.quantities[product_code][row] = value
-    hour = _hour(state, row)
-    state.backfills.append(Backfill(cell.customer, hour, hour + HOUR, "reflected"))
+    state.amended[row] = True
     yield from state.answers(code, cell, [row], [(row, amended)])
 
 

@@ -673,7 +673,10 @@ def _subscription_usage(keys: Keys, world: World) -> Iterator[Object]:
 
 
 def event_lines(world: World) -> Iterator[str]:
-    """Orb's events as JSON text, one line an event: 300,000 of them are too many to build as objects first."""
+    """Orb's events as JSON text, one line an event: 300,000 of them are too many to build as objects first.
+
+    A search finds an event by its id only where it has not been amended, so amended ones are not among them.
+    """
     events, company = world.orb_events.events, world.company
     owners = [f'"customer_id":"{c.orb_customer_id}","external_customer_id":"{c.id}"' for c in company]
     instants = timestamps(events.occurred_us)
@@ -681,11 +684,11 @@ def event_lines(world: World) -> Iterator[str]:
     for product in METERED:
         if product.column:
             columns[product.event_name].append((product.column, events.quantities[product.code]))
-    for row, is_deprecated in enumerate(world.orb_events.deprecated.tolist()):
+    for row in np.flatnonzero(~world.orb_events.amended).tolist():
         event_name = EVENT_NAMES[events.name[row]]
         quantities = ",".join(f'"{column}":{number(int(values[row]))}' for column, values in columns[event_name])
         yield (
             f'{{"id":"{events.ids[row]}",{owners[events.customer[row]]},"event_name":"{event_name}",'
             f'"properties":{{"model":"{MODELS[event_name][events.model[row]]}",{quantities}}},'
-            f'"timestamp":"{instants[row]}","deprecated":{"true" if is_deprecated else "false"}}}\n'
+            f'"timestamp":"{instants[row]}","deprecated":{"true" if world.orb_events.deprecated[row] else "false"}}}\n'
         )

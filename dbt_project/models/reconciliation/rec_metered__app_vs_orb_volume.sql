@@ -1,57 +1,59 @@
-with named as (
+with events as (
 
-    -- what the events say about the hours: an event without its hour in Orb, one too many, one in another hour
+    -- one row an event, not one a metric
     select
-        {{ truncate_timestamp('hour', 'app_events.occurred_at') }} as hour_at,
         app_events.event_id,
+        {{ truncate_timestamp('hour', 'app_events.occurred_at') }} as app_hour_at,
+        {{ truncate_timestamp('hour', 'orb_events.occurred_at') }} as orb_hour_at,
+        case
+            when surplus.amended_event_id is not null then 'kept'
+            when orb_events.event_id is null or orb_events.is_deprecated then 'absent'
+            when {{ truncate_timestamp('hour', 'orb_events.occurred_at') }} <> {{ truncate_timestamp('hour', 'app_events.occurred_at') }} then 'moved'
+            else 'kept'
+        end as fate,
     from {{ ref('rec_metered__event_by_event') }} as matches
     inner join {{ ref('int_usage__app_events_by_metric') }} as app_events on matches.left_ref = app_events.event_metric_id
     left join {{ ref('int_usage__orb_events_by_metric') }} as orb_events on matches.right_ref = orb_events.event_metric_id
-    where
-        matches.cause <> 'unexplained'
-        and (
-            orb_events.event_id is null
-            or orb_events.is_deprecated
-            or {{ truncate_timestamp('hour', 'orb_events.occurred_at') }} <> {{ truncate_timestamp('hour', 'app_events.occurred_at') }}
-        )
-    group by {{ truncate_timestamp('hour', 'app_events.occurred_at') }}, app_events.event_id
+    left join {{ ref('int_usage__orb_surplus') }} as surplus on matches.right_ref = surplus.surplus_id
+    where matches.cause <> 'unexplained'
+    qualify row_number() over (partition by app_events.event_id order by app_events.metric) = 1
 
 ),
 
-absent as (
+named as (
+
+    select
+        app_hour_at as hour_at,
+        1 as too_few_in_orb,
+    from events
+    where fate in ('absent', 'moved')
+    union all
+    select
+        orb_hour_at as hour_at,
+        -1 as too_few_in_orb,
+    from events
+    where fate = 'moved'
+
+),
+
+named_hours as (
 
     select
         hour_at,
-        count(*) as events,
+        {{ sum_integer('too_few_in_orb') }} as too_few_in_orb,
     from named
     group by hour_at
 
 ),
 
-moved as (
-
-    select
-        {{ truncate_timestamp('hour', 'orb_events.occurred_at') }} as hour_at,
-        count(distinct orb_events.event_id) as events,
-    from {{ ref('rec_metered__event_by_event') }} as matches
-    inner join {{ ref('int_usage__app_events_by_metric') }} as app_events on matches.left_ref = app_events.event_metric_id
-    inner join {{ ref('int_usage__orb_events_by_metric') }} as orb_events on matches.right_ref = orb_events.event_metric_id
-    where
-        matches.cause <> 'unexplained'
-        and not orb_events.is_deprecated
-        and {{ truncate_timestamp('hour', 'orb_events.occurred_at') }} <> {{ truncate_timestamp('hour', 'app_events.occurred_at') }}
-    group by {{ truncate_timestamp('hour', 'orb_events.occurred_at') }}
-
-),
-
-surplus as (
+surplus_days as (
 
     -- events that only Orb has: their hour is not known, only their day
     select
         usage_date,
         count(distinct concat(customer_id, '/', event_name)) as events,
     from {{ ref('int_usage__orb_surplus') }}
-    where quantity > 0
+    where quantity > 0 and amended_event_id is null
     group by usage_date
 
 ),
@@ -63,12 +65,11 @@ hours as (
         counts.usage_date,
         counts.app_events,
         counts.orb_events,
-        coalesce(absent.events, 0) - coalesce(moved.events, 0) as named_difference,
-        coalesce(surplus.events, 0) as surplus_events,
+        coalesce(named_hours.too_few_in_orb, 0) as named_difference,
+        coalesce(surplus_days.events, 0) as surplus_events,
     from {{ ref('int_usage__event_counts_hourly') }} as counts
-    left join absent on counts.hour_at = cast(absent.hour_at as {{ timestamp_type() }})
-    left join moved on counts.hour_at = cast(moved.hour_at as {{ timestamp_type() }})
-    left join surplus on counts.usage_date = surplus.usage_date
+    left join named_hours on cast(counts.hour_at as timestamp) = named_hours.hour_at
+    left join surplus_days on counts.usage_date = surplus_days.usage_date
 
 ),
 

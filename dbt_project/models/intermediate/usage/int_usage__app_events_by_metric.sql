@@ -36,20 +36,18 @@ following as (
 
 ),
 
-backfilled as (
+undone as (
 
-    -- what backfills did to the hour of an event; those without a customer are the account's
+    -- a backfill without a customer is the account's
     select
         events.event_id,
-        max(case when backfills.reverted_at is not null then backfills.backfill_id end) as reverted_backfill_id,
-        max(
-            case when backfills.reverted_at is null and backfills.is_replacing_existing_events then backfills.backfill_id end
-        ) as replacing_backfill_id,
+        max(backfills.backfill_id) as reverted_backfill_id,
     from events
     cross join {{ ref('stg_orb__backfills') }} as backfills
     left join {{ ref('dim_customers') }} as customers on events.customer_id = customers.customer_id
     where
         not backfills.is_deleted
+        and backfills.reverted_at is not null
         and events.occurred_at >= backfills.timeframe_start_at
         and events.occurred_at < backfills.timeframe_end_at
         and coalesce(backfills.customer_id, customers.orb_customer_id) = customers.orb_customer_id
@@ -65,8 +63,7 @@ select
     quantities.metric,
     quantities.usage_date,
     quantities.quantity,
-    backfilled.reverted_backfill_id,
-    backfilled.replacing_backfill_id,
+    undone.reverted_backfill_id,
     days.has_tied_before,
     following.next_invoice_date,
     quantities.batch_id,
@@ -85,4 +82,4 @@ left join following
         quantities.customer_id = following.customer_id
         and quantities.usage_date >= following.period_start
         and quantities.usage_date < following.period_end
-left join backfilled on quantities.event_id = backfilled.event_id
+left join undone on quantities.event_id = undone.event_id
