@@ -44,6 +44,8 @@ pieces as (
         min(event_id) as event_id,
         min(confidence) as confidence,
         max(clears_by) as clears_by,
+        max(orb_customer_id) as orb_customer_id,
+        max(orb_usage_date) as orb_usage_date,
         {{ sum_decimal('left_amount') }} as left_amount,
         {{ sum_decimal('right_amount') }} as right_amount,
     from named
@@ -103,6 +105,8 @@ left_side as (
         cast(null as string) as event_id,
         cast(null as string) as confidence,
         cast(null as string) as clears_by,
+        cast(null as string) as orb_customer_id,
+        cast(null as date) as orb_usage_date,
     from app_days
     left join app_named
         on
@@ -123,6 +127,8 @@ left_side as (
         event_id,
         confidence,
         clears_by,
+        orb_customer_id,
+        orb_usage_date,
     from pieces
 
 ),
@@ -166,6 +172,8 @@ right_side as (
         'first_event_id': 'l.event_id',
         'confidence': 'l.confidence',
         'clears_by': 'l.clears_by',
+        'orb_customer_id': 'l.orb_customer_id',
+        'orb_usage_date': iso_date('l.orb_usage_date'),
         'orb_subscription_id': 'r.subscription_id',
     },
 ) }}
