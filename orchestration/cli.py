@@ -258,6 +258,27 @@ def explain(
             typer.echo(explanation_to_csv(told), nl=False)
 
 
+@app.command()
+def trail(
+    customer: Annotated[str, typer.Argument(help="The product's id of the customer.")],
+    month: Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month of the service.")],
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Print one customer's month from usage to bank and books, and what fell off at each step."""
+    from reporting.render_trail import render_trail, trail_to_csv, trail_to_json
+    from reporting.trail import trail as found
+
+    with attended():
+        trails, exponents = found(read_settings().warehouse, customer, month)
+    match format:
+        case Format.TABLE:
+            render_trail(trails, exponents, Console())
+        case Format.JSON:
+            typer.echo(trail_to_json(trails))
+        case Format.CSV:
+            typer.echo(trail_to_csv(trails), nl=False)
+
+
 @sandbox.command("generate")
 def generate_dataset(
     out: Annotated[Path, typer.Option(help="The dataset directory to write; an earlier dataset there is replaced.")],
