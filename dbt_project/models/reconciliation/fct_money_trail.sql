@@ -80,7 +80,6 @@ payments as (
         payments.amount,
         payments.amount_refunded,
         payments.amount_disputed,
-        payments.fee_amount,
     from {{ ref('fct_payments') }} as payments
     left join periods on payments.invoice_id = periods.invoice_id
     where payments.paid_at is not null and payments.customer_id is not null
@@ -100,6 +99,7 @@ settled as (
     select
         transactions.payment_id,
         transactions.currency,
+        {{ sum_decimal('transactions.fee_amount') }} as fee_amount,
         {{ sum_decimal("case when payouts.payout_id is not null then transactions.net_amount else 0 end") }} as settled_amount,
         {{ sum_decimal("case when banked_payouts.payout_id is not null then transactions.net_amount else 0 end") }} as banked_amount,
     from {{ ref('int_cash__payment_transactions') }} as transactions
@@ -120,7 +120,6 @@ collected as (
         {{ sum_decimal("case when purpose <> 'invoice' then amount else 0 end") }} as topped_up_amount,
         {{ sum_decimal('amount_refunded') }} as refunded_amount,
         {{ sum_decimal('amount_disputed') }} as disputed_amount,
-        {{ sum_decimal('fee_amount') }} as fee_amount,
     from payments
     group by customer_id, period, currency
 
@@ -133,6 +132,7 @@ arrived as (
         payments.customer_id,
         payments.period,
         settled.currency,
+        {{ sum_decimal('settled.fee_amount') }} as fee_amount,
         {{ sum_decimal('settled.settled_amount') }} as settled_amount,
         {{ sum_decimal('settled.banked_amount') }} as banked_amount,
     from settled
@@ -156,8 +156,8 @@ recognised as (
 {% set steps = {
     'rated': ['metered_amount', 'rated_amount', 'credits_applied_amount', 'tax_amount'],
     'invoiced': ['invoiced_amount'],
-    'collected': ['collected_amount', 'topped_up_amount', 'refunded_amount', 'disputed_amount', 'fee_amount'],
-    'arrived': ['settled_amount', 'banked_amount'],
+    'collected': ['collected_amount', 'topped_up_amount', 'refunded_amount', 'disputed_amount'],
+    'arrived': ['fee_amount', 'settled_amount', 'banked_amount'],
     'recognised': ['recognised_amount'],
 } -%}
 {% set amounts = steps.values() | sum(start=[]) -%}

@@ -25,6 +25,7 @@ select
     sources.payment_id,
     transactions.payout_id,
     transactions.currency,
+    transactions.fee_amount,
     transactions.net_amount,
 from sources
 inner join {{ ref('fct_balance_transactions') }} as transactions on sources.source_id = transactions.source_id
