@@ -13,6 +13,8 @@ from typing import Any
 
 import duckdb
 
+from reporting.marts import ReportUnavailable, opened
+
 HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
 MARTS = (
     "reconciliation.rec_bridge",
@@ -21,10 +23,6 @@ MARTS = (
     "marts.dim_streams",
     "seeds.currencies",
 )
-
-
-class ReportUnavailable(ValueError):
-    """There is nothing to report from; the sentence says what is missing and what to do."""
 
 
 @dataclass(frozen=True)
@@ -128,19 +126,7 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
     """
     if period is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", period):
         raise ReportUnavailable(f"a period is a month, written like 2026-08; {period!r} is not one")
-    if not warehouse.is_file():
-        raise ReportUnavailable(
-            f"there is no warehouse at {warehouse}: run the job first (`tieout run` or `tieout demo`)"
-        )
-    try:
-        connection = duckdb.connect(str(warehouse), read_only=True)
-    except duckdb.Error as error:
-        raise ReportUnavailable(f"{warehouse} cannot be read now, is a run writing it? DuckDB says: {error}") from error
-    with connection:
-        tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
-        present = {name for (name,) in tables.fetchall()}
-        if missing := [mart for mart in MARTS if mart not in present]:
-            raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
+    with opened(warehouse, MARTS) as connection:
         rows = connection.execute("select distinct period from reconciliation.rec_bridge order by period").fetchall()
         periods = tuple(each for (each,) in rows)
         if not periods:
@@ -186,11 +172,12 @@ def _read_breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> l
             select comparison, hop, currency, cause, status, period, 1 as breaks, abs(difference) as worth,
                 -difference as effect
             from reconciliation.fct_breaks
+            where is_open
             union all
             -- a break between two currencies is one break, and stands in the bridges of both
             select comparison, hop, right_currency, cause, status, period, 0, 0, right_amount
             from reconciliation.fct_breaks
-            where currency <> right_currency
+            where is_open and currency <> right_currency
         )
         select comparison, hop, currency, cause, status, sum(breaks), sum(worth), sum(effect)
         from legs

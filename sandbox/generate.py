@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from sandbox import defects as catalogue
 from sandbox.calendar import Calendar, instant, iso
 from sandbox.dataset import Writer
@@ -33,11 +31,7 @@ def generate(
     with Writer(out) as writer:
         progress(f"{customers} customers use the product {events:,} times over {months} months")
         keys, calendar = Keys(seed), Calendar(months)
-        metered = meter(keys, calendar, customers, events)
-        if catalogue.EVENT_MISSING in wanted:
-            in_orb, answers = catalogue.drop_events(metered)
-        else:
-            in_orb, answers = np.ones(len(metered.events), dtype=np.bool_), []
+        metered, in_orb, answers = catalogue.ingest(meter(keys, calendar, customers, events), wanted)
 
         progress("Orb rates and invoices, Stripe collects and pays out")
         world = bill(metered, in_orb)

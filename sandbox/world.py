@@ -27,10 +27,32 @@ class Metered:
 
 
 @dataclass(frozen=True)
-class World(Metered):
-    """`in_orb`: which events Orb ingested; `orb_usage` and all that follows is computed from those alone."""
+class Backfill:
+    """Events of a customer and timeframe (seconds) that were sent again. `ingested`: how many; None of one that replaced
+    what was there. One that is `reverted` was undone."""
 
-    in_orb: NDArray[np.bool_]
+    customer: Customer
+    start: int
+    end: int
+    status: str
+    ingested: int | None = None
+
+
+@dataclass(frozen=True)
+class OrbEvents:
+    """What reached Orb: its own events, those among them that are switched off, those that were amended, the backfills."""
+
+    events: Events
+    deprecated: NDArray[np.bool_]
+    amended: NDArray[np.bool_]
+    backfills: list[Backfill]
+
+
+@dataclass(frozen=True)
+class World(Metered):
+    """`orb_events`: what Orb ingested; `orb_usage` and all that follows is computed from those alone."""
+
+    orb_events: OrbEvents
     orb_usage: dict[str, Ints]
     wallets: dict[str, Wallet]
     invoices: list[Invoice]
@@ -45,10 +67,10 @@ def meter(keys: Keys, calendar: Calendar, customers: int, events: int) -> Metere
     return Metered(keys, calendar, tenants, usage.build(keys, calendar, tenants, events))
 
 
-def bill(metered: Metered, in_orb: NDArray[np.bool_]) -> World:
+def bill(metered: Metered, in_orb: OrbEvents) -> World:
     """Everything that follows from the events that reached Orb."""
     keys, calendar, tenants = metered.keys, metered.calendar, metered.company
-    orb_usage = usage.daily(metered.events, calendar, len(tenants), in_orb)
+    orb_usage = usage.daily(in_orb.events, calendar, len(tenants), ~in_orb.deprecated)
     wallets = {c.id: billing.run_wallet(keys, calendar, c, orb_usage) for c in tenants if c.contract is None}
     invoices = billing.build_invoices(keys, calendar, tenants, orb_usage, wallets)
     money = cash.build(keys, calendar, tenants, invoices, wallets)

@@ -36,7 +36,9 @@ create table marts.fct_payouts (
 create table reconciliation.fct_breaks (
     comparison varchar, hop varchar, break_id varchar, match_key varchar, customer_id varchar, period varchar,
     currency varchar, right_currency varchar, left_ref varchar, left_amount decimal(38, 9), right_ref varchar,
-    right_amount decimal(38, 9), difference decimal(38, 9), status varchar, cause varchar, evidence varchar
+    right_amount decimal(38, 9), difference decimal(38, 9), status varchar, cause varchar, evidence varchar,
+    state varchar default 'open',
+    is_open boolean default true
 );
 create table marts.fct_excluded_rows (
     excluded_id varchar, source varchar, stream varchar, object_id varchar, customer_id varchar, cause varchar,
@@ -78,7 +80,10 @@ insert into marts.fct_revenue_daily values
 insert into marts.fct_payouts values
     ('po_1', 'USD', 120.00, 'paid', '2026-08-10 03:00:00+00', '2026-08-12'),
     ('po_2', 'JPY', 9900, 'paid', '2026-08-10 03:00:00+00', '2026-08-13');
-insert into reconciliation.fct_breaks values
+insert into reconciliation.fct_breaks (
+    comparison, hop, break_id, match_key, customer_id, period, currency, right_currency, left_ref, left_amount, right_ref,
+    right_amount, difference, status, cause, evidence
+) values
     ('invoiced__orb_vs_stripe', 'invoiced', 'b1', 'inv_3', 'acct_0001', '2026-08', 'USD', 'USD', 'inv_3', 50.00, null,
         0, 50.00, 'break', 'invoice_not_synced', 'issued, no Stripe invoice carries its id'),
     ('invoiced__orb_vs_stripe', 'invoiced', 'b2', 'inv_5', 'acct_0001', '2026-08', 'USD', 'EUR', 'inv_5', 30.00, 'in_5',

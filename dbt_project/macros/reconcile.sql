@@ -19,7 +19,8 @@
                 m (left_ref, right_ref, match_rule, difference, is_different), l, r (null on the missing side), settings
   evidence    {name: text expression on m, l and r}: what the verdict was reached from, kept beside it as JSON
 
-  What differs by more than the tolerance and no rule explains is the cause `unexplained`.
+  What differs by more than the tolerance and no rule explains is the cause `unexplained`. What passes within the tolerance is
+  added up per period and currency: beyond the comparison's budget none of it passes.
 -#}
 {% macro reconcile(comparison, passes, causes, evidence) -%}
 settings as (
@@ -27,6 +28,7 @@ settings as (
     -- an aggregate: without a row in the seed the tolerance is zero, instead of the comparison being empty
     select
         coalesce(max(case when expires_on > {{ date_of(as_of()) }} then tolerance end), {{ decimal_literal('0') }}) as tolerance,
+        coalesce(max(case when expires_on > {{ date_of(as_of()) }} then budget end), {{ decimal_literal('0') }}) as budget,
         coalesce(max(window_days), 0) as window_days,
     from {{ ref('reconciliation_tolerances') }}
     where comparison = '{{ comparison }}'
@@ -219,14 +221,24 @@ differences as (
 
 ),
 
-measured as (
+tolerated as (
 
     select
         d.*,
         s.tolerance,
-        abs(d.difference) > s.tolerance as is_different,
+        s.budget,
+        sum(case when abs(d.difference) <= s.tolerance then abs(d.difference) else 0 end) over (partition by d.period, d.currency) as passing,
     from differences as d
     cross join settings as s
+
+),
+
+measured as (
+
+    select
+        *,
+        abs(difference) > tolerance or (difference <> 0 and passing > budget) as is_different,
+    from tolerated
 
 ),
 
@@ -277,5 +289,6 @@ select
     end as cause,
     tolerance,
     evidence,
+    '{{ local_md5(tojson([passes, causes, evidence])) }}' as rule_version,
 from explained
 {%- endmacro %}

@@ -32,6 +32,15 @@ marts as (
     from {{ ref('int_usage__orb_daily') }}
     group by metric
     union all
+    {% for side, events in [('left', 'app_events'), ('right', 'orb_events')] -%}
+    select
+        'metered__app_vs_orb_volume' as comparison,
+        'events' as currency,
+        '{{ side }}_total' as line,
+        {{ sum_decimal(events) }} as amount,
+    from {{ ref('int_usage__event_counts_hourly') }}
+    union all
+    {% endfor -%}
     select
         'invoiced__orb_vs_stripe' as comparison,
         currency,

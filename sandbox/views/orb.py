@@ -31,7 +31,7 @@ from sandbox.pricing import to_major
 from sandbox.usage import MICRO, Ints, day_start, timestamps
 from sandbox.views import Object
 from sandbox.views.stripe import product_id
-from sandbox.world import World
+from sandbox.world import Backfill, World
 
 
 def build(world: World) -> dict[str, list[Object]]:
@@ -612,34 +612,36 @@ def _credit_block(customer: Customer, block: Block) -> Object:
 
 
 def _backfills(keys: Keys, world: World) -> list[Object]:
-    """One hour of one customer that was sent again through a backfill, reflected since."""
-    events = world.events
-    first = int(np.flatnonzero(world.in_orb)[len(events) // 3])
-    customer = world.company[int(events.customer[first])]
-    start = int(events.occurred_us[first]) // MICRO // HOUR * HOUR
-    ingested = (
-        (events.customer == customer.position) & (events.occurred_us // MICRO // HOUR * HOUR == start) & world.in_orb
-    )
-    created = instant(day_of(start) + timedelta(days=1)) + 9 * HOUR
-    return [
-        {
-            "id": keys.id("", "backfill", 16),
-            "status": "reflected",
-            "created_at": iso(created),
-            "timeframe_start": iso(start),
-            "timeframe_end": iso(start + HOUR),
-            "events_ingested": int(ingested.sum()),
-            "close_time": iso(created + HOUR),
-            "reverted_at": None,
-            "customer_id": customer.orb_customer_id,
-            "deprecation_filter": None,
-            "replace_existing_events": True,
-        }
-    ]
+    return [_backfill(keys, world, backfill) for backfill in world.orb_events.backfills]
+
+
+def _backfill(keys: Keys, world: World, backfill: Backfill) -> Object:
+    """Made at nine on the next day, closed an hour later, and where it was undone, two days after that."""
+    customer, events = backfill.customer, world.orb_events.events
+    ingested = backfill.ingested
+    if ingested is None:
+        seconds = events.occurred_us // MICRO
+        within = (seconds >= backfill.start) & (seconds < backfill.end)
+        ingested = int(((events.customer == customer.position) & within & ~world.orb_events.deprecated).sum())
+    created = instant(day_of(backfill.start) + timedelta(days=1)) + 9 * HOUR
+    return {
+        "id": keys.id("", f"backfill/{customer.id}/{backfill.start}", 16),
+        "status": backfill.status,
+        "created_at": iso(created),
+        "timeframe_start": iso(backfill.start),
+        "timeframe_end": iso(backfill.end),
+        "events_ingested": ingested,
+        "close_time": iso(created + HOUR),
+        "reverted_at": iso(created + 2 * DAY) if backfill.status == "reverted" else None,
+        "customer_id": customer.orb_customer_id,
+        "deprecation_filter": None,
+        "replace_existing_events": backfill.ingested is None,
+    }
 
 
 def _event_volume(world: World) -> list[Object]:
-    hours, counts = np.unique(world.events.occurred_us[world.in_orb] // MICRO // HOUR, return_counts=True)
+    counted = world.orb_events.events.occurred_us[~world.orb_events.deprecated]
+    hours, counts = np.unique(counted // MICRO // HOUR, return_counts=True)
     return [
         {"timeframe_start": iso(hour * HOUR), "timeframe_end": iso(hour * HOUR + HOUR), "count": count}
         for hour, count in zip(hours.tolist(), counts.tolist(), strict=True)
@@ -671,19 +673,22 @@ def _subscription_usage(keys: Keys, world: World) -> Iterator[Object]:
 
 
 def event_lines(world: World) -> Iterator[str]:
-    """Orb's events as JSON text, one line an event: 300,000 of them are too many to build as objects first."""
-    events, company = world.events, world.company
+    """Orb's events as JSON text, one line an event: 300,000 of them are too many to build as objects first.
+
+    A search finds an event by its id only where it has not been amended, so amended ones are not among them.
+    """
+    events, company = world.orb_events.events, world.company
     owners = [f'"customer_id":"{c.orb_customer_id}","external_customer_id":"{c.id}"' for c in company]
     instants = timestamps(events.occurred_us)
     columns: dict[str, list[tuple[str, Ints]]] = {event_name: [] for event_name in EVENT_NAMES}
     for product in METERED:
         if product.column:
             columns[product.event_name].append((product.column, events.quantities[product.code]))
-    for row in np.flatnonzero(world.in_orb).tolist():
+    for row in np.flatnonzero(~world.orb_events.amended).tolist():
         event_name = EVENT_NAMES[events.name[row]]
         quantities = ",".join(f'"{column}":{number(int(values[row]))}' for column, values in columns[event_name])
         yield (
             f'{{"id":"{events.ids[row]}",{owners[events.customer[row]]},"event_name":"{event_name}",'
             f'"properties":{{"model":"{MODELS[event_name][events.model[row]]}",{quantities}}},'
-            f'"timestamp":"{instants[row]}","deprecated":false}}\n'
+            f'"timestamp":"{instants[row]}","deprecated":{"true" if world.orb_events.deprecated[row] else "false"}}}\n'
         )

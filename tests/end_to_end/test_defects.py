@@ -50,7 +50,16 @@ def test_a_warehouse_rebuilt_from_the_lake_alone_has_equal_marts(run: Run, tmp_p
 
 
 DETECTORS = {
-    "event_missing_in_orb": "rec_metered__app_vs_orb",
+    "event_missing_in_orb": "rec_metered__event_by_event",
+    "event_duplicated_in_orb": "rec_metered__event_by_event",
+    "event_unknown_to_app": "rec_metered__event_by_event",
+    "event_quantity_differs": "rec_metered__event_by_event",
+    "event_wrong_customer": "rec_metered__event_by_event",
+    "event_late": "rec_metered__event_by_event",
+    "event_amended": "rec_metered__event_by_event",
+    "event_deprecated": "rec_metered__event_by_event",
+    "backfill_reverted": "rec_metered__event_by_event",
+    "period_shifted": "rec_metered__event_by_event",
     "invoice_not_synced": "rec_invoiced__orb_vs_stripe",
     "invoice_synced_twice": "rec_invoiced__orb_vs_stripe",
     "invoice_amount_differs": "rec_invoiced__orb_vs_stripe",

@@ -11,8 +11,9 @@ import duckdb
 import pytest
 from rich.console import Console
 
+from reporting.marts import ReportUnavailable
 from reporting.render import certified, render, to_csv, to_json, verdict
-from reporting.report import Report, ReportUnavailable, tie_out_report
+from reporting.report import Report, tie_out_report
 from tests.miniature import build
 
 BREAKS = "delete from reconciliation.fct_breaks; "

@@ -37,7 +37,7 @@ totals as (
         {{ sum_decimal('right_amount') }} as right_total,
         {{ sum_decimal("case when status = 'timing' then right_amount - left_amount else 0 end") }} as timing,
         {{ sum_decimal("case when cause = 'unexplained' then right_amount - left_amount else 0 end") }} as unexplained,
-        {{ sum_decimal("case when status = 'matched' then right_amount - left_amount else 0 end") }} as within_tolerance,
+        {{ sum_decimal("case when status = 'matched' and cause is null then right_amount - left_amount else 0 end") }} as within_tolerance,
     from legs
     group by comparison, hop, period, currency
 
@@ -67,7 +67,7 @@ lines as (
         cause as line,
         {{ sum_decimal('right_amount - left_amount') }} as amount,
     from legs
-    where status = 'break' and cause <> 'unexplained'
+    where (status = 'break' and cause <> 'unexplained') or (status = 'matched' and cause is not null and right_amount <> left_amount)
     group by comparison, hop, period, currency, cause
 
 )

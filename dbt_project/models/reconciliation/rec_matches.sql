@@ -2,6 +2,7 @@
 
 {%- set comparisons = [
     ('metered', 'metered__app_vs_orb'),
+    ('metered', 'metered__app_vs_orb_volume'),
     ('invoiced', 'invoiced__orb_vs_stripe'),
     ('invoiced', 'invoiced__orb_paid_vs_stripe_paid'),
     ('banked', 'banked__payouts_vs_bank'),
@@ -27,6 +28,7 @@ select
     cause,
     tolerance,
     evidence,
+    rule_version,
 from {{ ref('rec_' ~ comparison) }}
 {{ 'union all' if not loop.last }}
 {% endfor %}
