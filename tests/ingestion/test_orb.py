@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from ingestion.certificate import certify
+from ingestion.certificate import certify, land_certificates
 from ingestion.lake import Batch
 from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
@@ -65,6 +65,7 @@ def run(settings: Settings, orb: Path, asked: list[Request]) -> Run:
             result = sync(stream_named(f"orb.{name}"), connected, lambda: at)
             if certified:
                 assert certify(result, connected, lambda: at).is_complete
+                land_certificates(connected, lambda: at)
             return result
 
     return sync_once
