@@ -14,7 +14,6 @@ from ingestion.warehouses.base import WarehouseError
 
 
 def main(names: list[str]) -> int:
-    failed = 0
     try:
         streams = [stream_named(name) for name in names] or list(STREAMS)
         settings = read_settings()
@@ -22,30 +21,33 @@ def main(names: list[str]) -> int:
     except (KeyError, MissingSetting) as error:
         sys.stderr.write(f"{error.args[0]}\n")
         return 2
+    told: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        # One cause can fail every stream in the same words.
+        if sentence not in told:
+            told.add(sentence)
+            sys.stderr.write(f"{sentence}\n")
+
     for stream in streams:
         try:
             result = sync(stream, settings)
             certificate = certify(result, settings)
         except (SourceError, WarehouseError, LakeError) as error:
-            failed += 1
-            sys.stderr.write(f"{error}\n")
+            tell(str(error))
             continue
         sys.stdout.write(f"{stream!s:32} {result.rows:>9,} new  {result.seconds:6.2f} s\n")
         for remark in result.remarks:
             sys.stderr.write(f"{remark}\n")
         if result.rejected:
-            sys.stderr.write(
-                f"{stream}: {result.rejected:,} objects were not understood: see raw_quarantine.rejected.\n"
-            )
+            tell(f"{stream}: {result.rejected:,} objects were not understood: see raw_quarantine.rejected.")
         if not certificate.is_complete:
-            sys.stderr.write(f"{certificate}\n")
-        failed += bool(result.rejected) or not certificate.is_complete
+            tell(str(certificate))
     try:
         land_certificates(settings)
     except (WarehouseError, LakeError) as error:
-        failed += 1
-        sys.stderr.write(f"{error}\n")
-    return 1 if failed else 0
+        tell(str(error))
+    return 1 if told else 0
 
 
 if __name__ == "__main__":

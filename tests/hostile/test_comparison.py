@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingestion.certificate import certify
+from ingestion.certificate import certify, land_certificates
 from ingestion.lake import Lake
 from ingestion.settings import Settings
 from ingestion.streams import Stream, stream_named
@@ -25,6 +25,7 @@ BOTH = pytest.mark.parametrize("stream", [PRODUCTS, EVENTS], ids=str)
 def _read(company: Company, home: Path, stream: Stream) -> Settings:
     settings = company.settings(home)
     certify(sync(stream, settings), settings)
+    land_certificates(settings)
     return settings
 
 

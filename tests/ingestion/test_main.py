@@ -8,6 +8,9 @@ import duckdb
 import pytest
 
 from ingestion.__main__ import main
+from ingestion.lake import Lake
+from ingestion.settings import read_settings
+from ingestion.sync import opened
 from sandbox.servers.http import Reply
 from tests.ingestion.conftest import served
 
@@ -58,6 +61,17 @@ def test_what_was_not_understood_fails_the_run_with_the_count_and_where_it_is(
         monkeypatch.setenv("ORB_API_BASE", base)
         assert main(["orb.items"]) == 1
     assert "orb.items: 2 objects were not understood: see raw_quarantine.rejected." in capsys.readouterr().err
+
+
+def test_what_fails_every_stream_in_the_same_words_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = read_settings()
+    with served(lambda request: Reply(200, ONE)) as base, opened(settings, Lake(settings.lake)):
+        monkeypatch.setenv("ORB_API_BASE", base)
+        assert main(["orb.items", "orb.metrics"]) == 1
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "another run is reading into" in sentence
 
 
 def test_a_run_that_reads_everything_says_so_with_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
