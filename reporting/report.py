@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
+HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "identity", "recognised")
 MARTS = ("reconciliation.rec_bridge", "reconciliation.fct_breaks", "marts.fct_excluded_rows", "seeds.currencies")
 
 
