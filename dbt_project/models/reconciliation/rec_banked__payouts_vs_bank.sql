@@ -68,6 +68,14 @@ right_side as (
             'within': in_window,
         },
         {
+            'rule': 'split_deposit',
+            'kind': 'one_to_many',
+            'within_same': 'currency',
+            'order': 'booked_on',
+            'on': 'r.currency = l.currency',
+            'within': in_window,
+        },
+        {
             'rule': 'reference',
             'on': 'r.reference = l.trace_id and r.currency = l.currency',
             'nearest': 'abs(' ~ days_to_booking ~ ')',
@@ -75,6 +83,7 @@ right_side as (
     ],
     causes=[
         {'cause': 'deposit_combined', 'status': 'matched', 'when': "m.match_rule = 'combined_deposit'"},
+        {'cause': 'deposit_split', 'status': 'matched', 'when': "m.match_rule = 'split_deposit'"},
         {
             'cause': 'deposit_late',
             'status': 'timing',
