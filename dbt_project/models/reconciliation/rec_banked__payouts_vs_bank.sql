@@ -73,7 +73,7 @@ right_side as (
             'within_same': 'currency',
             'order': 'booked_on',
             'on': 'r.currency = l.currency',
-            'within': in_window,
+            'within': in_window ~ ' and (r.reference is null or r.reference = l.trace_id)',
         },
         {
             'rule': 'reference',
