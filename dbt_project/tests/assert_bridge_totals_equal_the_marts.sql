@@ -101,6 +101,15 @@ with marts as (
 
 ),
 
+covered as (
+
+    select distinct
+        comparison,
+        line,
+    from marts
+
+),
+
 bridge as (
 
     select
@@ -109,7 +118,7 @@ bridge as (
         lines.line,
         {{ sum_decimal('lines.amount') }} as amount,
     from {{ ref('rec_bridge') }} as lines
-    inner join (select distinct comparison, line from marts) as covered
+    inner join covered
         on lines.comparison = covered.comparison and lines.line = covered.line
     group by lines.comparison, lines.currency, lines.line
 
