@@ -14,7 +14,7 @@
                 kind    one_to_one (default)
                         many_to_one: `on` pairs one r with the sum of two or three l that follow one another in `order`
                                      among the unmatched of one `within_same`; taken only when nothing else would fit;
-                                     `within` sees the first of them
+                                     `within` sees the first as l, and the last one's `order` as l.run_end
                         one_to_many: the mirror, one l and two or three r
                         repeated:    an r that is left over and points at an l that is taken: the l's second claim
   causes      why a match group does not tie, first that holds: cause, when, status (default break). Conditions see
@@ -55,6 +55,7 @@ runs_{{ after }} as (
         lead({{ m }}.ref, {{ step }}) over run as ref_{{ step }},
         {% endfor -%}
         {% if size == 2 %}cast(null as string) as ref_2,{% endif %}
+        lead({{ m }}.{{ pass.order }}, {{ size - 1 }}) over run as run_end,
         {{ m }}.amount{% for step in range(1, size) %} + lead({{ m }}.amount, {{ step }}) over run{% endfor %} as run_amount,
     from {{ many }}_after_{{ before }} as {{ m }}
     window run as (partition by {{ m }}.{{ pass.within_same }} order by {{ m }}.{{ pass.order }}, {{ m }}.ref)
