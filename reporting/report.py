@@ -15,7 +15,7 @@ import duckdb
 
 from reporting.marts import ReportUnavailable, opened
 
-HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
+HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "identity", "recognised")
 MARTS = (
     "reconciliation.rec_bridge",
     "reconciliation.fct_breaks",

@@ -5,20 +5,23 @@ All amounts are integers in the currency's minor unit; `at` and other instants a
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+import numpy as np
+
 from sandbox.billing import Dispute, Invoice, Line, Wallet
 from sandbox.calendar import DAY, HOUR, Calendar, day_of, instant, next_weekday
-from sandbox.catalogue import CURRENCIES
+from sandbox.catalogue import CURRENCIES, money
 from sandbox.company import Customer
 from sandbox.keyed import Keys
-from sandbox.pricing import percent_of
+from sandbox.pricing import percent_of, to_minor
 
 _DISPUTE_FEE = {"USD": 1500, "EUR": 2000, "JPY": 1300}
 _DAYS_UNTIL_AVAILABLE = {"card": 2, "us_bank_account": 3, "sepa_debit": 3}
+_WEEK = timedelta(days=7)
 _CONTRACT_METHOD = {"USD": "us_bank_account", "EUR": "sepa_debit", "JPY": "card"}
 
 
@@ -91,16 +94,23 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Payout:
-    """A day's automatic payout of a currency with the transactions it pays out."""
+    """A payout of a currency; `method` is standard or instant.
+
+    `paid_out`: the transactions that Stripe lists for it, none for one that was made by hand. `returned`: the transaction
+    that puts the money back into the balance when the bank has sent it back.
+    """
 
     id: str
     currency: str
     amount: int
     at: int
     arrival: date
+    method: str
+    is_automatic: bool
     trace_id: str
     transaction: Transaction
-    paid_out: tuple[Transaction, ...]
+    paid_out: tuple[Transaction, ...] = ()
+    returned: Transaction | None = None
 
 
 @dataclass(frozen=True)
@@ -151,8 +161,9 @@ def build(
         ],
         key=lambda t: (t.at, t.id),
     )
-    payouts = _payouts(keys, calendar, transactions)
-    transactions += [payout.transaction for payout in payouts]
+    payouts = [payout for currency in CURRENCIES for payout in _payouts(keys, calendar, currency, transactions)]
+    payouts.sort(key=lambda payout: (payout.at, payout.currency))
+    transactions += [t for payout in payouts for t in (payout.transaction, payout.returned) if t]
     return Cash(payments, refunds, credit_notes, sorted(transactions, key=lambda t: (t.at, t.id)), payouts)
 
 
@@ -324,27 +335,80 @@ def _dispute_transactions(keys: Keys, payment: Payment, dispute: Dispute) -> lis
     return [opened, won]
 
 
-def _payouts(keys: Keys, calendar: Calendar, transactions: Sequence[Transaction]) -> list[Payout]:
-    """Every day and currency: all that has become available, unless it comes to nothing or less."""
-    payouts = []
-    for currency in CURRENCIES:
-        waiting = [transaction for transaction in transactions if transaction.currency == currency]
-        day = calendar.first_day
-        while day <= calendar.now - timedelta(days=2):
+def _payouts(keys: Keys, calendar: Calendar, currency: str, transactions: Iterable[Transaction]) -> Iterator[Payout]:
+    """Every day all that has become available, unless it comes to nothing or less; at the end of one week by hand instead.
+
+    One automatic payout comes back from the bank: its money is in the balance again and in a later payout.
+    """
+    waiting = [transaction for transaction in transactions if transaction.currency == currency]
+    rng = keys.rng(f"payouts/{currency}")
+    week = _week_by_hand(rng, calendar, waiting)
+    fails_from = calendar.first_day + timedelta(days=int(rng.integers(2, calendar.usage_days * 2 // 3)))
+    has_failed = False
+    day = calendar.first_day
+    while day <= calendar.now - timedelta(days=2) and next_weekday(day) <= calendar.now:
+        made: list[Payout] = []
+        if week <= day < week + _WEEK:
+            # Stripe lets an instant payout draw on what is still pending too.
+            at = instant(day) + 14 * HOUR
+            paid_out = [t for t in waiting if t.at < at] if day == week + _WEEK - timedelta(days=1) else []
+            made = _by_hand(keys, currency, at, paid_out)
+        else:
             at = instant(day) + 900
-            available = [t for t in waiting if t.at < at and t.available_at <= at]
-            amount = sum(transaction.net for transaction in available)
+            paid_out = [t for t in waiting if t.at < at and t.available_at <= at]
+            amount = sum(transaction.net for transaction in paid_out)
             if amount > 0:
-                payouts.append(_payout(keys, currency, amount, at, available))
-                paid_out = set(available)
-                waiting = [transaction for transaction in waiting if transaction not in paid_out]
-            day += timedelta(days=1)
-    return sorted(payouts, key=lambda payout: (payout.at, payout.currency))
+                made = [_payout(keys, currency, amount, at, paid_out=paid_out)]
+                if day >= fails_from and not has_failed:
+                    has_failed = True
+                    made = [_failed(keys, made[0])]
+        if made:
+            settled = set(paid_out)
+            waiting = [transaction for transaction in waiting if transaction not in settled]
+            waiting += [payout.returned for payout in made if payout.returned]
+        yield from made
+        day += timedelta(days=1)
 
 
-def _payout(keys: Keys, currency: str, amount: int, at: int, paid_out: Sequence[Transaction]) -> Payout:
-    payout_id = keys.id("po_1", f"{currency}/{day_of(at)}", 23)
-    arrival = next_weekday(day_of(at))
+def _week_by_hand(rng: np.random.Generator, calendar: Calendar, transactions: Iterable[Transaction]) -> date:
+    """The first day of a week in which three payments come in; where there is none, of the one with the most."""
+    payments = Counter(day_of(t.at) for t in transactions if t.net > 0)
+    days = [calendar.first_day + timedelta(days=int(number)) for number in rng.permutation(calendar.usage_days - 7)]
+    counts = {day: sum(payments[day + timedelta(days=number)] for number in range(_WEEK.days)) for day in days}
+    return next((day for day in days if counts[day] >= 3), max(days, key=counts.__getitem__))
+
+
+def _by_hand(keys: Keys, currency: str, at: int, ready: Sequence[Transaction]) -> list[Payout]:
+    """Of what is ready two thirds of the available part, as a round amount, then at once the rest, for a percent's fee."""
+    available = sum(transaction.net for transaction in ready if transaction.available_at <= at)
+    unit = to_minor(money("10", currency), currency)
+    part = max(0, available * 2 // 3 // unit * unit)
+    rest = sum(transaction.net for transaction in ready) - part
+    fee = max(-(-rest // 101), unit // 20)
+    if rest <= 2 * fee:
+        return []
+    made = [_payout(keys, currency, part, at, name="by hand", is_automatic=False)] if part else []
+    later = at + 2 * HOUR
+    return [
+        *made,
+        _payout(keys, currency, rest - fee, later, name="instant", is_automatic=False, method="instant", fee=fee),
+    ]
+
+
+def _payout(
+    keys: Keys,
+    currency: str,
+    amount: int,
+    at: int,
+    *,
+    name: str = "",
+    is_automatic: bool = True,
+    method: str = "standard",
+    fee: int = 0,
+    paid_out: Iterable[Transaction] = (),
+) -> Payout:
+    payout_id = keys.id("po_1", f"{currency}/{day_of(at)}{name}", 23)
+    arrival = day_of(at) if method == "instant" else next_weekday(day_of(at))
     transaction = Transaction(
         id=keys.id("txn_1", payout_id, 23),
         kind="payout",
@@ -352,10 +416,28 @@ def _payout(keys: Keys, currency: str, amount: int, at: int, paid_out: Sequence[
         source_id=payout_id,
         currency=currency,
         amount=-amount,
-        fee=0,
+        fee=fee,
         at=at,
         available_at=instant(arrival),
         description="STRIPE PAYOUT",
     )
     trace_id = keys.id("", f"trace/{payout_id}", 15).upper()
-    return Payout(payout_id, currency, amount, at, arrival, trace_id, transaction, tuple(paid_out))
+    return Payout(
+        payout_id, currency, amount, at, arrival, method, is_automatic, trace_id, transaction, tuple(paid_out)
+    )
+
+
+def _failed(keys: Keys, payout: Payout) -> Payout:
+    """The bank sends it back the day after it should have arrived."""
+    at = instant(payout.arrival) + DAY + 10 * HOUR
+    returned = replace(
+        payout.transaction,
+        id=keys.id("txn_1", f"{payout.id}/returned", 23),
+        kind="payout_failure",
+        reporting_category="payout_reversal",
+        amount=payout.amount,
+        at=at,
+        available_at=at,
+        description="STRIPE PAYOUT FAILURE",
+    )
+    return replace(payout, returned=returned)

@@ -121,10 +121,22 @@ insert into reconciliation.rec_bridge values
     ('invoiced__orb_paid_vs_stripe_paid', 'invoiced', '2026-07', 'USD', 1, 'left_total', 77.00),
     ('invoiced__orb_paid_vs_stripe_paid', 'invoiced', '2026-07', 'USD', 2, 'unexplained', 0),
     ('invoiced__orb_paid_vs_stripe_paid', 'invoiced', '2026-07', 'USD', 3, 'right_total', 77.00),
+    ('settled__payouts_vs_transactions', 'settled', '2026-08', 'USD', 1, 'left_total', 160.00),
+    ('settled__payouts_vs_transactions', 'settled', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('settled__payouts_vs_transactions', 'settled', '2026-08', 'USD', 3, 'right_total', 160.00),
+    ('settled__rolled_balance_vs_unsettled', 'settled', '2026-08', 'USD', 1, 'left_total', 12.00),
+    ('settled__rolled_balance_vs_unsettled', 'settled', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('settled__rolled_balance_vs_unsettled', 'settled', '2026-08', 'USD', 3, 'right_total', 12.00),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 1, 'left_total', 160.00),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 2, 'timing', -40.00),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 3, 'unexplained', 0),
-    ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 4, 'right_total', 120.00);
+    ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 4, 'right_total', 120.00),
+    ('identity__app_vs_orb', 'identity', '2026-08', 'USD', 1, 'left_total', 127.00),
+    ('identity__app_vs_orb', 'identity', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('identity__app_vs_orb', 'identity', '2026-08', 'USD', 3, 'right_total', 127.00),
+    ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 1, 'left_total', 127.00),
+    ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 3, 'right_total', 127.00);
 """
 
 

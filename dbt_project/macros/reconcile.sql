@@ -13,7 +13,9 @@
                 nearest expression by which the best of several candidates is chosen; both sides must choose each other
                 kind    one_to_one (default)
                         many_to_one: `on` pairs one r with the sum of two or three l that follow one another in `order`
-                                     among the unmatched of one `within_same`; taken only when nothing else would fit
+                                     among the unmatched of one `within_same`; taken only when nothing else would fit;
+                                     `within` sees the first as l, and the last one's `order` as l.run_end
+                        one_to_many: the mirror, one l and two or three r
                         repeated:    an r that is left over and points at an l that is taken: the l's second claim
   causes      why a match group does not tie, first that holds: cause, when, status (default break). Conditions see
                 m (left_ref, right_ref, match_rule, difference, is_different), l, r (null on the missing side), settings
@@ -42,20 +44,23 @@ right_after_0 as (select * from right_side),
 {% for pass in passes -%}
 {% set before, after = loop.index0, loop.index -%}
 {% set kind = pass.kind | default('one_to_one') -%}
-{% if kind == 'many_to_one' -%}
+{% if kind in ['many_to_one', 'one_to_many'] -%}
+{% set many, one = ('left', 'right') if kind == 'many_to_one' else ('right', 'left') -%}
+{% set m, o = many[0], one[0] -%}
 runs_{{ after }} as (
 
     {% for size in [2, 3] -%}
     select
-        l.*,
+        {{ m }}.*,
         {{ size }} as run_size,
         {% for step in range(1, size) -%}
-        lead(l.ref, {{ step }}) over run as ref_{{ step }},
+        lead({{ m }}.ref, {{ step }}) over run as ref_{{ step }},
         {% endfor -%}
         {% if size == 2 %}cast(null as string) as ref_2,{% endif %}
-        l.amount{% for step in range(1, size) %} + lead(l.amount, {{ step }}) over run{% endfor %} as run_amount,
-    from left_after_{{ before }} as l
-    window run as (partition by l.{{ pass.within_same }} order by l.{{ pass.order }}, l.ref)
+        lead({{ m }}.{{ pass.order }}, {{ size - 1 }}) over run as run_end,
+        {{ m }}.amount{% for step in range(1, size) %} + lead({{ m }}.amount, {{ step }}) over run{% endfor %} as run_amount,
+    from {{ many }}_after_{{ before }} as {{ m }}
+    window run as (partition by {{ m }}.{{ pass.within_same }} order by {{ m }}.{{ pass.order }}, {{ m }}.ref)
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -63,33 +68,33 @@ runs_{{ after }} as (
 run_candidates_{{ after }} as (
 
     select
-        l.*,
-        r.ref as right_ref,
-        r.amount as right_amount,
-        r.currency as right_currency,
-        r.period as right_period,
-    from runs_{{ after }} as l
+        {{ m }}.*,
+        {{ o }}.ref as one_ref,
+        {{ o }}.customer_id as one_customer_id,
+        {{ o }}.currency as one_currency,
+        {{ o }}.period as one_period,
+    from runs_{{ after }} as {{ m }}
     cross join settings
-    inner join right_after_{{ before }} as r on {{ pass.on }} and l.run_amount = r.amount
-    where l.run_amount is not null and {{ pass.within }}
+    inner join {{ one }}_after_{{ before }} as {{ o }} on {{ pass.on }} and {{ m }}.run_amount = {{ o }}.amount
+    where {{ m }}.run_amount is not null and {{ pass.within }}
 
 ),
 
 run_members_{{ after }} as (
 
     {% for member in ['ref', 'ref_1', 'ref_2'] -%}
-    select right_ref, ref as run_ref, run_size, {{ member }} as left_ref from run_candidates_{{ after }} where {{ member }} is not null
+    select one_ref, ref as run_ref, run_size, {{ member }} as many_ref from run_candidates_{{ after }} where {{ member }} is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
 run_counts_{{ after }} as (
 
-    -- how many deposits want this payout, and how many runs would fit this deposit
+    -- how many of the ones want this member, and how many runs would fit this one
     select
         *,
-        count(*) over (partition by left_ref) as claims_on_left,
-        count(*) over (partition by right_ref) as members_of_right,
+        count(*) over (partition by many_ref) as claims_on_member,
+        count(*) over (partition by one_ref) as members_of_one,
     from run_members_{{ after }}
 
 ),
@@ -98,7 +103,7 @@ run_members_taken_{{ after }} as (
 
     select
         *,
-        max(claims_on_left) over (partition by right_ref) as most_claims,
+        max(claims_on_member) over (partition by one_ref) as most_claims,
     from run_counts_{{ after }}
 
 ),
@@ -107,29 +112,42 @@ pass_{{ after }} as (
 
     select
         '{{ pass.rule }}' as match_rule,
-        c.right_ref as match_key,
-        concat(c.ref, ',', c.ref_1, case when c.ref_2 is null then '' else concat(',', c.ref_2) end) as left_ref,
-        c.right_ref,
-        c.customer_id,
-        c.right_period as period,
-        c.currency,
-        c.right_currency,
+        c.one_ref as match_key,
+        {% set run -%}
+        concat(c.ref, ',', c.ref_1, case when c.ref_2 is null then '' else concat(',', c.ref_2) end)
+        {%- endset -%}
+        {{ run if many == 'left' else 'c.one_ref' }} as left_ref,
+        {{ run if many == 'right' else 'c.one_ref' }} as right_ref,
+        coalesce(c.customer_id, c.one_customer_id) as customer_id,
+        c.one_period as period,
+        c.{{ 'currency' if many == 'left' else 'one_currency' }} as currency,
+        c.{{ 'currency' if many == 'right' else 'one_currency' }} as right_currency,
         c.run_amount as left_amount,
-        c.right_amount,
+        c.run_amount as right_amount,
     from run_candidates_{{ after }} as c
-    inner join (select distinct right_ref from run_members_taken_{{ after }} where most_claims = 1 and members_of_right = run_size) as t
-        on c.right_ref = t.right_ref
+    inner join (select distinct one_ref from run_members_taken_{{ after }} where most_claims = 1 and members_of_one = run_size) as t
+        on c.one_ref = t.one_ref
 
 ),
 
-left_after_{{ after }} as (
+{{ many }}_after_{{ after }} as (
 
-    select l.*
-    from left_after_{{ before }} as l
-    left join run_members_taken_{{ after }} as t on l.ref = t.left_ref and t.most_claims = 1 and t.members_of_right = t.run_size
-    where t.left_ref is null
+    select {{ m }}.*
+    from {{ many }}_after_{{ before }} as {{ m }}
+    left join run_members_taken_{{ after }} as t on {{ m }}.ref = t.many_ref and t.most_claims = 1 and t.members_of_one = t.run_size
+    where t.many_ref is null
 
 ),
+
+{{ one }}_after_{{ after }} as (
+
+    select {{ o }}.*
+    from {{ one }}_after_{{ before }} as {{ o }}
+    left join pass_{{ after }} as p on {{ o }}.ref = p.match_key
+    where p.match_key is null
+
+),
+
 {%- else -%}
 pass_{{ after }} as (
 
@@ -165,7 +183,6 @@ left_after_{{ after }} as (
     where p.left_ref is null
 
 ),
-{%- endif %}
 
 right_after_{{ after }} as (
 
@@ -176,6 +193,7 @@ right_after_{{ after }} as (
 
 ),
 
+{% endif -%}
 {% endfor -%}
 match_groups as (
 

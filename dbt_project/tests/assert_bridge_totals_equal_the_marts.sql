@@ -1,20 +1,7 @@
 {{ config(group='tieout', meta={'dagster': {'ref': {'name': 'rec_bridge'}}}) }}
 
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
-with bridge as (
-
-    select
-        comparison,
-        currency,
-        line,
-        {{ sum_decimal('amount') }} as amount,
-    from {{ ref('rec_bridge') }}
-    where line in ('left_total', 'right_total') and comparison <> 'invoiced__orb_paid_vs_stripe_paid'
-    group by comparison, currency, line
-
-),
-
-marts as (
+with marts as (
 
     select
         'metered__app_vs_orb' as comparison,
@@ -76,6 +63,73 @@ marts as (
     from {{ ref('fct_bank_lines') }}
     where amount > 0
     group by currency
+    union all
+    select
+        'settled__payouts_vs_transactions' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payouts') }}
+    where attribution <> 'not_listed_yet'
+    group by currency
+    union all
+    select
+        'settled__failed_payouts_vs_returns' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payouts') }}
+    where status in ('failed', 'canceled')
+    group by currency
+    union all
+    select
+        'settled__rolled_balance_vs_unsettled' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('net_amount') }} as amount,
+    from {{ ref('fct_balance_transactions') }}
+    group by currency
+    union all
+    select
+        'identity__app_vs_orb' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('total_amount') }} as amount,
+    from {{ ref('fct_invoices') }}
+    where status in ('issued', 'synced', 'paid')
+    group by currency
+    union all
+    select
+        'identity__app_vs_stripe' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payments') }}
+    where status = 'succeeded'
+    group by currency
+
+),
+
+covered as (
+
+    select distinct
+        comparison,
+        line,
+    from marts
+
+),
+
+bridge as (
+
+    select
+        lines.comparison,
+        lines.currency,
+        lines.line,
+        {{ sum_decimal('lines.amount') }} as amount,
+    from {{ ref('rec_bridge') }} as lines
+    inner join covered
+        on lines.comparison = covered.comparison and lines.line = covered.line
+    group by lines.comparison, lines.currency, lines.line
 
 )
 

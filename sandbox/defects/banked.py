@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations, pairwise
 
-from sandbox.calendar import add_months
+from sandbox.calendar import add_months, day_of
 from sandbox.catalogue import money
 from sandbox.defects.base import Answer, Carrier, Views, choose, month
 from sandbox.pricing import to_major, to_minor
@@ -21,7 +22,7 @@ def _banked(
     match_key: str | Deposit,
     deposit: Deposit,
     left: str | None,
-    right: Deposit | None,
+    right: Deposit | tuple[Deposit, ...] | None,
     minor: int,
 ) -> Answer:
     return Answer(
@@ -68,16 +69,17 @@ def _deposit_combined(views: Views, code: str) -> list[Answer]:
     """
     follows: dict[str, tuple[Deposit, Deposit]] = {}
     settled = sorted(_settled(views), key=lambda d: (d.currency, d.booked_on, d.payout_ids))
-    payouts = views.world.cash.payouts
+    payouts = [payout for payout in views.stripe["payouts"] if payout["status"] == "paid"]
     for earlier, later in pairwise(settled):
         both = (*earlier.payout_ids, *later.payout_ids)
         is_plain = len(both) == 2 and not views.taken & set(both) and earlier.currency == later.currency
         if is_plain and later.booked_on - earlier.booked_on <= timedelta(days=6):
             total = earlier.amount + later.amount
-            own = [payout for payout in payouts if payout.currency == later.currency]
-            near = [payout.amount for payout in own if abs(payout.arrival - later.booked_on) <= timedelta(days=10)]
+            own = [payout for payout in payouts if payout["currency"] == later.currency.lower()]
+            window = timedelta(days=10)
+            near = [p["amount"] for p in own if abs(day_of(p["arrival_date"]) - later.booked_on) <= window]
             rivals = sum(sum(pair) == total for pair in combinations(near, 2))
-            if rivals == 1 and total not in {payout.amount for payout in own}:
+            if rivals == 1 and total not in {payout["amount"] for payout in own}:
                 follows[earlier.payout_ids[0]] = (earlier, later)
     answers: list[Answer] = []
     carriers = [Carrier(payout_id, "", pair[0].currency) for payout_id, pair in follows.items()]
@@ -92,6 +94,18 @@ def _deposit_combined(views: Views, code: str) -> list[Answer]:
         views.deposits[views.deposits.index(later)] = combined
         views.deposits.remove(earlier)
         answers.append(_banked(code, "matched", combined, combined, ",".join(both), combined, 0))
+    return answers
+
+
+def _deposit_split(views: Views, code: str) -> list[Answer]:
+    """One payout came as two deposits of a day, each with the payout's reference if it has one."""
+    answers = []
+    for whole in _single(views, _settled(views), code, "payouts whose window has closed"):
+        more = whole.amount * 4 // 7
+        parts = (replace(whole, amount=more), replace(whole, amount=whole.amount - more))
+        place = views.deposits.index(whole)
+        views.deposits[place : place + 1] = parts
+        answers.append(_banked(code, "matched", whole.payout_ids[0], whole, whole.payout_ids[0], parts, 0))
     return answers
 
 
@@ -139,6 +153,7 @@ def _deposit_unknown(views: Views, code: str) -> list[Answer]:
 PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     "deposit_late": _deposit_late,
     "deposit_combined": _deposit_combined,
+    "deposit_split": _deposit_split,
     "payout_not_in_bank": _payout_not_in_bank,
     "deposit_amount_differs": _deposit_amount_differs,
     "deposit_unknown": _deposit_unknown,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+import pyarrow as pa
+
 from sandbox.keyed import Keys
 from sandbox.pricing import to_major
 from sandbox.views import Object
@@ -16,7 +18,7 @@ from sandbox.world import World
 
 @dataclass(frozen=True)
 class Answer:
-    """One line of the answer key. A deposit stands for its statement line's id, which only the statement gives it."""
+    """One line of the answer key. Deposits stand for their statement lines' ids, which only the statement gives them."""
 
     cause: str
     comparison: str | None
@@ -26,7 +28,7 @@ class Answer:
     period: str | None
     currency: str
     left_ref: str | None
-    right_ref: str | Deposit | None
+    right_ref: str | Deposit | tuple[Deposit, ...] | None
     difference: Decimal
 
     def as_object(self) -> Object:
@@ -53,6 +55,7 @@ class Views:
     """
 
     world: World
+    app: dict[str, pa.Table]
     stripe: dict[str, list[Object]]
     orb: dict[str, list[Object]]
     deposits: list[Deposit]
@@ -69,7 +72,9 @@ class Views:
         return times(len(self.world.company), 2)
 
 
-def _ref(value: str | Deposit | None) -> str | None:
+def _ref(value: str | Deposit | tuple[Deposit, ...] | None) -> str | None:
+    if isinstance(value, tuple):
+        return ",".join(deposit.ref for deposit in value)
     return value.ref if isinstance(value, Deposit) else value
 
 

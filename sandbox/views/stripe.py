@@ -77,6 +77,7 @@ def build(world: World) -> dict[str, list[Object]]:
         "payout_transactions": [
             {"payout": payout.id, "balance_transaction": transaction.id}
             for payout in cash.payouts
+            if payout.is_automatic
             for transaction in (payout.transaction, *payout.paid_out)
         ],
     }
@@ -886,12 +887,13 @@ def _dispute(keys: Keys, calendar: Calendar, payment: Payment, transactions: dic
 
 def _transaction(transaction: Transaction) -> Object:
     currency = transaction.currency.lower()
+    named = {"dispute": "Dispute fee", "payout": "Instant Payout fee"}
     fees = [
         {
             "amount": transaction.fee,
             "application": None,
             "currency": currency,
-            "description": "Dispute fee" if transaction.reporting_category == "dispute" else "Stripe processing fees",
+            "description": named.get(transaction.reporting_category, "Stripe processing fees"),
             "type": "stripe_fee",
         }
     ]
@@ -916,8 +918,22 @@ def _transaction(transaction: Transaction) -> Object:
 
 
 def _payout(keys: Keys, paid: Payout) -> Object:
-    return payout(keys, paid.id, paid.currency, paid.amount, paid.at, instant(paid.arrival), paid.trace_id) | {
-        "balance_transaction": paid.transaction.id
+    built = payout(keys, paid.id, paid.currency, paid.amount, paid.at, instant(paid.arrival), paid.trace_id)
+    built |= {"balance_transaction": paid.transaction.id, "method": paid.method}
+    if not paid.is_automatic:
+        built |= {"automatic": False, "reconciliation_status": "not_applicable"}
+    if paid.returned:
+        fail(built)
+        built["failure_balance_transaction"] = paid.returned.id
+    return built
+
+
+def fail(paid: Object) -> None:
+    """The bank has sent a payout back."""
+    paid |= {
+        "failure_code": "account_closed",
+        "failure_message": "The bank account has been closed.",
+        "status": "failed",
     }
 
 
@@ -1010,8 +1026,11 @@ def _changes(resources: dict[str, list[Object]]) -> Iterator[tuple[int, str, Obj
             yield dispute["created"] + DAYS_OF_DISPUTE * DAY, "charge.dispute.closed", dispute
     for found in resources["payouts"]:
         yield found["created"], "payout.created", found
-        yield found["arrival_date"] + 6 * HOUR, "payout.paid", found
-        yield found["arrival_date"] + 7 * HOUR, "payout.reconciliation_completed", found
+        yield max(found["arrival_date"] + 6 * HOUR, found["created"] + HOUR // 2), "payout.paid", found
+        if found["automatic"]:
+            yield found["arrival_date"] + 7 * HOUR, "payout.reconciliation_completed", found
+        if found["status"] == "failed":
+            yield found["arrival_date"] + DAY + 10 * HOUR, "payout.failed", found
 
 
 def _by_id(objects: list[Object], object_id: str) -> Object:

@@ -24,7 +24,9 @@ def test_the_report_names_every_hop_and_the_places_to_go_next(run: Run) -> None:
     for expected in (
         "metered",
         "invoiced",
+        "settled",
         "banked",
+        "identity",
         "unexplained",
         "demo.duckdb",
         "index.html",
@@ -66,10 +68,18 @@ DETECTORS = {
     "invoice_currency_differs": "rec_invoiced__orb_vs_stripe",
     "invoice_unknown_to_orb": "rec_invoiced__orb_vs_stripe",
     "paid_in_stripe_only": "rec_invoiced__orb_paid_vs_stripe_paid",
+    "payout_composition_differs": "rec_settled__payouts_vs_transactions",
+    "payout_unattributed": "rec_settled__payouts_vs_transactions",
+    "transaction_in_two_payouts": "rec_settled__transactions_vs_payout_lists",
+    "payout_failed": "rec_settled__failed_payouts_vs_returns",
+    "balance_rollforward_breaks": "rec_settled__rolled_balance_vs_unsettled",
     "payout_not_in_bank": "rec_banked__payouts_vs_bank",
     "deposit_amount_differs": "rec_banked__payouts_vs_bank",
     "deposit_unknown": "rec_banked__payouts_vs_bank",
     "deposit_late": "rec_banked__payouts_vs_bank",
+    "customer_duplicated_in_stripe": "rec_identity__app_vs_stripe",
+    "customer_unmapped": "rec_identity__app_vs_stripe",
+    "deleted_customer_active": "rec_identity__app_vs_orb",
 }
 """Class -> the model whose SQL names it: each is one line of the model's `causes`."""
 
@@ -94,6 +104,7 @@ def test_a_class_taken_out_of_its_detector_is_missed(run: Run, project: Path, tm
         ("test_mode_row", "fct_excluded_rows", "test_mode_row"),
         ("internal_account", "fct_excluded_rows", "internal_account"),
         ("deposit_combined", "rec_banked__payouts_vs_bank", "many_to_one"),
+        ("deposit_split", "rec_banked__payouts_vs_bank", "one_to_many"),
     ],
 )
 def test_what_is_counted_or_matched_is_missed_without_its_rule(
@@ -103,7 +114,7 @@ def test_what_is_counted_or_matched_is_missed_without_its_rule(
     (model,) = (project / "dbt_project").rglob(f"{mart}.sql")
     whole = model.read_text()
     assert line in whole
-    model.write_text(whole.replace(line, f"not_{line}" if line != "many_to_one" else "one_to_one"))
+    model.write_text(whole.replace(line, "one_to_one" if line in ("many_to_one", "one_to_many") else f"not_{line}"))
     try:
         dbt_run(project, Path(warehouse), f"{mart}+")
     finally:

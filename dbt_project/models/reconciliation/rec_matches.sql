@@ -5,7 +5,13 @@
     ('metered', 'metered__app_vs_orb_volume'),
     ('invoiced', 'invoiced__orb_vs_stripe'),
     ('invoiced', 'invoiced__orb_paid_vs_stripe_paid'),
+    ('settled', 'settled__payouts_vs_transactions'),
+    ('settled', 'settled__transactions_vs_payout_lists'),
+    ('settled', 'settled__failed_payouts_vs_returns'),
+    ('settled', 'settled__rolled_balance_vs_unsettled'),
     ('banked', 'banked__payouts_vs_bank'),
+    ('identity', 'identity__app_vs_orb'),
+    ('identity', 'identity__app_vs_stripe'),
 ] -%}
 
 {% for hop, comparison in comparisons -%}

@@ -260,24 +260,39 @@ def test_balance_transactions_account_for_every_movement_once(clean: Dataset) ->
         by_source[transaction["source"]] += transaction["amount"]
     expected = {c["id"]: c["amount"] for c in clean.objects("stripe/charges") if c["status"] == "succeeded"}
     expected |= {r["id"]: -r["amount"] for r in clean.objects("stripe/refunds")}
-    expected |= {p["id"]: -p["amount"] for p in clean.objects("stripe/payouts")}
+    expected |= {p["id"]: 0 if p["status"] == "failed" else -p["amount"] for p in clean.objects("stripe/payouts")}
     expected |= {d["id"]: 0 if d["status"] == "won" else -d["amount"] for d in clean.objects("stripe/disputes")}
     assert by_source == expected
 
 
-def test_payouts_are_what_they_pay_out_and_the_balance_rolls_forward(any_world: Dataset) -> None:
-    transactions = {t["id"]: t for t in any_world.objects("stripe/balance_transactions")}
-    members = any_world.objects("stripe/payout_transactions")
-    assert len({member["balance_transaction"] for member in members}) == len(members)
+def test_automatic_payouts_are_what_they_pay_out_and_those_by_hand_pay_out_the_rest(clean: Dataset) -> None:
+    transactions = {t["id"]: t for t in clean.objects("stripe/balance_transactions")}
+    members = clean.objects("stripe/payout_transactions")
+    listed = {member["balance_transaction"] for member in members}
+    assert len(listed) == len(members)
     paid_out: dict[str, int] = defaultdict(int)
     for member in members:
         transaction = transactions[member["balance_transaction"]]
         if transaction["type"] != "payout":
             paid_out[member["payout"]] += transaction["net"]
-    payouts = [payout for payout in any_world.objects("stripe/payouts") if payout["livemode"]]
-    assert paid_out == {payout["id"]: payout["amount"] for payout in payouts}
-    waiting = sum(t["net"] for t in transactions.values() if t["id"] not in {m["balance_transaction"] for m in members})
-    assert sum(t["net"] for t in transactions.values()) == waiting
+    payouts = clean.objects("stripe/payouts")
+    assert paid_out == {payout["id"]: payout["amount"] for payout in payouts if payout["automatic"]}
+    by_hand = [payout for payout in payouts if not payout["automatic"]]
+    assert {payout["method"] for payout in by_hand} == {"standard", "instant"}
+    for currency in ("usd", "eur", "jpy"):
+        last = max((p["created"] for p in by_hand if p["currency"] == currency), default=0)
+        rest = [t for t in transactions.values() if t["currency"] == currency and t["id"] not in listed]
+        assert sum(t["net"] for t in rest if t["created"] <= last) == 0
+
+
+def test_a_failed_payout_is_back_in_the_balance(clean: Dataset) -> None:
+    transactions = {t["id"]: t for t in clean.objects("stripe/balance_transactions")}
+    failed = [payout for payout in clean.objects("stripe/payouts") if payout["status"] == "failed"]
+    assert failed
+    for payout in failed:
+        returned = transactions[payout["failure_balance_transaction"]]
+        assert (returned["type"], returned["source"]) == ("payout_failure", payout["id"])
+        assert returned["net"] == payout["amount"]
 
 
 def test_every_payout_reaches_the_bank_on_its_day(clean: Dataset) -> None:
@@ -294,6 +309,7 @@ def test_every_payout_reaches_the_bank_on_its_day(clean: Dataset) -> None:
             str(datetime.fromtimestamp(p["arrival_date"], UTC).date()),
         )
         for p in clean.objects("stripe/payouts")
+        if p["status"] == "paid"
     )
     assert booked == paid
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
@@ -72,8 +72,99 @@ def paid(dataset: Dataset) -> Found:
     return found
 
 
+def claims(dataset: Dataset) -> dict[str, list[str]]:
+    """Transaction -> the automatic payouts that list it, earliest first; a payout's own transaction is in none."""
+    created = {p["id"]: p["created"] for p in dataset.objects("stripe/payouts")}
+    own = {t["id"] for t in dataset.objects("stripe/balance_transactions") if t["type"] == "payout"}
+    found: dict[str, list[str]] = defaultdict(list)
+    for line in sorted(dataset.objects("stripe/payout_transactions"), key=lambda line: created[line["payout"]]):
+        if line["balance_transaction"] not in own:
+            found[line["balance_transaction"]].append(line["payout"])
+    return found
+
+
+def live_payouts(dataset: Dataset) -> list[dict[str, Any]]:
+    return [payout for payout in dataset.objects("stripe/payouts") if payout["livemode"]]
+
+
+def composed(dataset: Dataset) -> Found:
+    """Automatic payouts against their lists; those by hand against what had come in since the last automatic one."""
+    found: Found = {}
+    listed = claims(dataset)
+    transactions = dataset.objects("stripe/balance_transactions")
+    settled: dict[str, int] = defaultdict(int)
+    for transaction in transactions:
+        if transaction["id"] in listed:
+            settled[listed[transaction["id"]][0]] += transaction["net"]
+    fees = {t["source"]: t["fee"] for t in transactions if t["type"] == "payout"}
+    payouts = live_payouts(dataset)
+    instants = [(p["currency"], p["created"]) for p in payouts if p["method"] == "instant"]
+    for currency in ("usd", "eur", "jpy"):
+        moments: list[tuple[int, int, dict[str, Any]]] = []
+        for transaction in transactions:
+            if (
+                transaction["currency"] == currency
+                and transaction["type"] != "payout"
+                and transaction["id"] not in listed
+            ):
+                at = min(
+                    [at for money, at in instants if money == currency and at >= transaction["created"]], default=0
+                )
+                moments.append((min(at or transaction["available_on"], transaction["available_on"]), 0, transaction))
+        moments += [(payout["created"], 1, payout) for payout in payouts if payout["currency"] == currency]
+        waiting = 0
+        for _, _, moved in sorted(moments, key=lambda moment: moment[:2]):
+            if moved["object"] == "balance_transaction":
+                waiting += moved["net"]
+                continue
+            taken, difference = moved["amount"] + fees.get(moved["id"], 0), 0
+            if moved["automatic"]:
+                difference, waiting = taken - settled[moved["id"]], 0
+            elif taken > waiting:
+                difference, waiting = taken - waiting, 0
+            else:
+                waiting -= taken
+            if difference:
+                has_nothing = difference == taken
+                found[moved["id"]] = (moved["id"], None if has_nothing else moved["id"], major(difference, currency))
+    return found
+
+
+def listed_again(dataset: Dataset) -> Found:
+    nets = {t["id"]: major(t["net"], t["currency"]) for t in dataset.objects("stripe/balance_transactions")}
+    return {
+        f"{payout}/{transaction}": (transaction, f"{payout}/{transaction}", -nets[transaction])
+        for transaction, payouts in claims(dataset).items()
+        for payout in payouts[1:]
+    }
+
+
+def not_returned(dataset: Dataset) -> Found:
+    returned = {t["source"] for t in dataset.objects("stripe/balance_transactions") if t["type"] == "payout_failure"}
+    return {
+        payout["id"]: (payout["id"], None, major(payout["amount"], payout["currency"]))
+        for payout in live_payouts(dataset)
+        if payout["status"] == "failed" and payout["id"] not in returned
+    }
+
+
+def rolled(dataset: Dataset) -> Found:
+    """What payouts settled against what they took from the balance, by currency and month; those that tie."""
+    debits: dict[str, int] = defaultdict(int)
+    for transaction in dataset.objects("stripe/balance_transactions"):
+        if transaction["type"] == "payout":
+            debits[transaction["source"]] -= transaction["amount"]
+    untied = composed(dataset)
+    months: dict[str, Decimal] = defaultdict(Decimal)
+    for payout in live_payouts(dataset):
+        if payout["id"] not in untied:
+            key = f"{payout['currency'].upper()}/{datetime.fromtimestamp(payout['created'], UTC):%Y-%m}"
+            months[key] += major(payout["amount"] - debits[payout["id"]], payout["currency"])
+    return {key: (key, key, difference) for key, difference in months.items() if difference}
+
+
 def banked(dataset: Dataset) -> Found:
-    """By reference, then by amount, then two payouts in one deposit."""
+    """By reference, then by amount, then two payouts in one deposit, then one payout in two deposits."""
     found: Found = {}
     deposits = {
         f"{account}/{line['line_id']}": line
@@ -81,19 +172,23 @@ def banked(dataset: Dataset) -> Found:
         for line in lines
         if Decimal(line["amount"]) > 0
     }
-    payouts = {p["id"]: p for p in dataset.objects("stripe/payouts") if p["livemode"]}
+    payouts = {p["id"]: p for p in live_payouts(dataset) if p["status"] == "paid"}
     amount = {i: (p["currency"].upper(), major(p["amount"], p["currency"])) for i, p in payouts.items()}
+
+    def take(payout_id: str, refs: list[str]) -> None:
+        difference = amount[payout_id][1] - sum(Decimal(deposits.pop(ref)["amount"]) for ref in refs)
+        del payouts[payout_id]
+        if difference or len(refs) > 1:
+            found[payout_id] = (payout_id, ",".join(refs), difference)
+
     for payout_id, payout in list(payouts.items()):
-        for ref, line in list(deposits.items()):
-            if line["reference"] == payout["trace_id"]["value"]:
-                difference = amount[payout_id][1] - Decimal(line["amount"])
-                if difference:
-                    found[payout_id] = (payout_id, ref, difference)
-                del deposits[ref], payouts[payout_id]
+        refs = [ref for ref, line in deposits.items() if line["reference"] == payout["trace_id"]["value"]]
+        if refs:
+            take(payout_id, refs)
     for ref, line in list(deposits.items()):
         for payout_id in list(payouts):
             if amount[payout_id] == (line["currency"], Decimal(line["amount"])) and ref in deposits:
-                del deposits[ref], payouts[payout_id]
+                take(payout_id, [ref])
     for ref, line in list(deposits.items()):
         booked = datetime.fromisoformat(f"{line['booked_on']}T00:00:00+00:00").timestamp()
         near = [i for i in payouts if amount[i][0] == line["currency"]]
@@ -108,15 +203,62 @@ def banked(dataset: Dataset) -> Found:
             del deposits[ref]
             for payout_id in pairs[0]:
                 del payouts[payout_id]
+    for payout_id in list(payouts):
+        own = [ref for ref, line in deposits.items() if line["currency"] == amount[payout_id][0]]
+        for pair in combinations(own, 2):
+            is_of_a_day = len({deposits[ref]["booked_on"] for ref in pair if ref in deposits}) == 1
+            if is_of_a_day and sum(Decimal(deposits[ref]["amount"]) for ref in pair) == amount[payout_id][1]:
+                take(payout_id, list(pair))
+                break
     found |= {payout_id: (payout_id, None, amount[payout_id][1]) for payout_id in payouts}
     return found | {ref: (None, ref, -Decimal(line["amount"])) for ref, line in deposits.items()}
+
+
+def known_to_orb(dataset: Dataset) -> Found:
+    """What Orb billed for service that began after the product had deleted the customer."""
+    found: Found = {}
+    rows = {row["id"]: row for row in dataset.table("customers").to_pylist()}
+    for invoice in dataset.objects("orb/invoices"):
+        row = rows[invoice["customer"]["external_customer_id"]]
+        begun = min(line["start_date"] for line in invoice["line_items"])
+        is_late = row["deleted_at"] and datetime.fromisoformat(begun) >= row["deleted_at"]
+        if is_late and invoice["status"] in ("issued", "synced", "paid") and Decimal(invoice["total"]):
+            *_, before = found.get(row["id"], (None, None, Decimal(0)))
+            found[row["id"]] = (row["id"], row["orb_customer_id"], before - Decimal(invoice["total"]))
+    return found
+
+
+def known_to_stripe(dataset: Dataset) -> Found:
+    """What Stripe collected under customers other than those that the product names."""
+    rows = dataset.table("customers").to_pylist()
+    named = {row["stripe_customer_id"] for row in rows}
+    emails = {row["email"]: row["id"] for row in rows}
+    collected: dict[str, Decimal] = defaultdict(Decimal)
+    for charge in dataset.objects("stripe/charges"):
+        if charge["livemode"] and charge["status"] == "succeeded":
+            collected[charge["customer"]] += major(charge["amount"], charge["currency"])
+    return {
+        customer["id"]: (
+            customer["metadata"].get("app_customer_id", emails.get(customer["email"])),
+            customer["id"],
+            -collected[customer["id"]],
+        )
+        for customer in dataset.objects("stripe/customers")
+        if customer["id"] not in named
+    }
 
 
 COMPARISONS = {
     "metered__app_vs_orb": metered,
     "invoiced__orb_vs_stripe": invoiced,
     "invoiced__orb_paid_vs_stripe_paid": paid,
+    "settled__payouts_vs_transactions": composed,
+    "settled__transactions_vs_payout_lists": listed_again,
+    "settled__failed_payouts_vs_returns": not_returned,
+    "settled__rolled_balance_vs_unsettled": rolled,
     "banked__payouts_vs_bank": banked,
+    "identity__app_vs_orb": known_to_orb,
+    "identity__app_vs_stripe": known_to_stripe,
 }
 
 
