@@ -1,20 +1,7 @@
 {{ config(group='tieout', meta={'dagster': {'ref': {'name': 'rec_bridge'}}}) }}
 
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
-with bridge as (
-
-    select
-        comparison,
-        currency,
-        line,
-        {{ sum_decimal('amount') }} as amount,
-    from {{ ref('rec_bridge') }}
-    where line in ('left_total', 'right_total') and comparison <> 'invoiced__orb_paid_vs_stripe_paid'
-    group by comparison, currency, line
-
-),
-
-marts as (
+with marts as (
 
     select
         'metered__app_vs_orb' as comparison,
@@ -31,6 +18,51 @@ marts as (
         {{ sum_decimal('quantity') }} as amount,
     from {{ ref('int_usage__orb_daily') }}
     group by metric
+    union all
+    select
+        'credits__topups_vs_grants' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payments') }}
+    where purpose = 'top_up' and status = 'succeeded'
+    group by currency
+    union all
+    select
+        'credits__movements_vs_balances' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_credit_ledger') }}
+    where entry_type not in ('expiration_change', 'void_initiated')
+    group by currency
+    union all
+    select
+        'credits__draw_order_vs_ledger' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('-amount') }} as amount,
+    from {{ ref('fct_credit_ledger') }}
+    where entry_type = 'decrement'
+    group by currency
+    union all
+    select
+        'credits__wallet_vs_ledger' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('stg_app__wallet_transactions') }}
+    group by currency
+    union all
+    select
+        'credits__draws_vs_invoice_lines' as comparison,
+        lines.currency,
+        'right_total' as line,
+        {{ sum_decimal('lines.credits_applied_amount') }} as amount,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
+    where invoices.status in ('issued', 'synced', 'paid')
+    group by lines.currency
     union all
     select
         'invoiced__orb_vs_stripe' as comparison,
@@ -67,6 +99,19 @@ marts as (
     from {{ ref('fct_bank_lines') }}
     where amount > 0
     group by currency
+
+),
+
+bridge as (
+
+    select
+        comparison,
+        currency,
+        line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('rec_bridge') }}
+    where concat(comparison, '/', line) in (select concat(comparison, '/', line) from marts)
+    group by comparison, currency, line
 
 )
 

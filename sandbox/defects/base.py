@@ -55,6 +55,7 @@ class Views:
     world: World
     stripe: dict[str, list[Object]]
     orb: dict[str, list[Object]]
+    app: dict[str, list[Object]]
     deposits: list[Deposit]
     taken: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
