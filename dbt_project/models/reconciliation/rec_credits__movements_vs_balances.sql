@@ -22,7 +22,7 @@ checked as (
             -- one wrong number is one break: the entry after it is in step again
             else
                 sequence_number <> previous_sequence_number + 1
-                and sequence_number <> coalesce(sequence_number_before_that, previous_sequence_number) + 2
+                and coalesce(sequence_number <> sequence_number_before_that + 2, true)
         end as is_out_of_sequence,
         case
             when starting_balance + movement <> ending_balance then starting_balance
