@@ -23,6 +23,7 @@ def test_every_planted_defect_is_found_with_its_exact_amount_and_nothing_else_is
 def test_the_report_names_every_hop_and_the_places_to_go_next(run: Run) -> None:
     for expected in (
         "metered",
+        "credits",
         "invoiced",
         "banked",
         "unexplained",
@@ -52,6 +53,16 @@ def test_a_warehouse_rebuilt_from_the_lake_alone_has_equal_marts(run: Run, tmp_p
 
 DETECTORS = {
     "event_missing_in_orb": "rec_metered__app_vs_orb",
+    "topup_not_granted": "rec_credits__topups_vs_grants",
+    "grant_not_paid": "rec_credits__topups_vs_grants",
+    "grant_amount_differs": "rec_credits__topups_vs_grants",
+    "promo_with_cost_basis": "rec_credits__topups_vs_grants",
+    "void_differs": "rec_credits__refunds_vs_voids",
+    "ledger_gap": "rec_credits__movements_vs_balances",
+    "ledger_arithmetic": "rec_credits__movements_vs_balances",
+    "draw_order_wrong": "rec_credits__draw_order_vs_ledger",
+    "expired_credit_drawn": "rec_credits__draw_order_vs_ledger",
+    "wallet_differs": "rec_credits__wallet_vs_ledger",
     "invoice_not_synced": "rec_invoiced__orb_vs_stripe",
     "invoice_synced_twice": "rec_invoiced__orb_vs_stripe",
     "invoice_amount_differs": "rec_invoiced__orb_vs_stripe",
