@@ -1,5 +1,7 @@
 {{ config(materialized='table') }}
 
+{%- set never = timestamp_literal('9999-12-31 00:00:00+00:00') %}
+
 with blocks as (
 
     select * from {{ ref('stg_orb__credit_blocks') }}
@@ -15,6 +17,11 @@ entries as (
         blocks.credit_block_source,
         coalesce(blocks.is_filtered, false) as is_filtered,
         blocks.effective_at as block_effective_at,
+        coalesce(
+            coalesce(ledger.cost_basis, 0) = coalesce(blocks.cost_basis, 0)
+            and coalesce(ledger.block_expires_at, {{ never }}) = coalesce(blocks.expires_at, {{ never }}),
+            true
+        ) as has_terms_of_block,
         -- only the grant names them, on its entry or on its block
         coalesce(blocks.payment_intent_id, max(ledger.payment_intent_id) over (partition by ledger.credit_block_id)) as payment_intent_of_block,
         coalesce(blocks.wallet_transaction_id, max(ledger.wallet_transaction_id) over (partition by ledger.credit_block_id)) as wallet_transaction_of_block,
@@ -72,7 +79,8 @@ select
     {{ to_decimal('least(moved_so_far, coalesce(balance_in_orb - (moved_in_all - moved_so_far), moved_so_far))') }} as block_balance,
     {{ to_decimal('coalesce(cost_basis, 0)') }} as cost_basis,
     is_filtered,
+    has_terms_of_block,
     cast(block_effective_at as timestamp) as block_effective_at,
-    cast(coalesce(block_expires_at, {{ timestamp_literal('9999-12-31 00:00:00+00:00') }}) as timestamp) as block_expires_at,
+    cast(coalesce(block_expires_at, {{ never }}) as timestamp) as block_expires_at,
     cast(created_at as timestamp) as created_at,
 from running
