@@ -240,6 +240,8 @@ class _WalletLife:
         customer, calendar, number = self.customer, self.calendar, self.customer.position
         self._at(customer.start, "promotion")
         if customer.is_internal:
+            # Yesterday's entry shows that the ledger is up to date: until then a top-up may still be granted.
+            self._at(calendar.now - timedelta(days=1), "promotion")
             return
         self._top_up_on(customer.start)
         if customer.end is not None:

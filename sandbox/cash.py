@@ -151,7 +151,7 @@ def build(
     transactions = sorted(
         [
             *(_charge_transaction(keys, payment) for payment in payments),
-            *(_refund_transaction(keys, refund) for refund in refunds),
+            *(refund_transaction(keys, refund) for refund in refunds),
             *(
                 t
                 for payment in payments
@@ -291,7 +291,8 @@ def _charge_transaction(keys: Keys, payment: Payment) -> Transaction:
     )
 
 
-def _refund_transaction(keys: Keys, refund: Refund) -> Transaction:
+def refund_transaction(keys: Keys, refund: Refund) -> Transaction:
+    """What a refund takes from the balance."""
     return Transaction(
         id=keys.id("txn_3", refund.id, 23),
         kind="refund" if refund.payment.method == "card" else "payment_refund",

@@ -20,11 +20,13 @@
   causes      why a match group does not tie, first that holds: cause, when, status (default break). Conditions see
                 m (left_ref, right_ref, match_rule, difference, is_different), l, r (null on the missing side), settings
   evidence    {name: text expression on m, l and r}: what the verdict was reached from, kept beside it as JSON
+  upstream    {comparison: 1 or -1}: a difference that a break of one of these comparisons explains, because customer, currency and
+                amount (-1: the opposite amount) are the same, is its consequence: matched, under the cause of that break
 
   What differs by more than the tolerance and no rule explains is the cause `unexplained`. What passes within the tolerance is
   added up per period and currency: beyond the comparison's budget none of it passes.
 -#}
-{% macro reconcile(comparison, passes, causes, evidence) -%}
+{% macro reconcile(comparison, passes, causes, evidence, upstream={}) -%}
 settings as (
 
     -- an aggregate: without a row in the seed the tolerance is zero, instead of the comparison being empty
@@ -260,11 +262,63 @@ measured as (
 
 ),
 
+{% if upstream -%}
+named_upstream as (
+
+    {% for source, sign in upstream.items() -%}
+    select
+        break_id,
+        customer_id,
+        currency,
+        {{ 'difference' if sign > 0 else '-difference' }} as difference,
+        cause,
+    from {{ ref('rec_' ~ source) }}
+    where status in ('break', 'timing') and difference <> 0
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+named_in_turn as (
+
+    select
+        *,
+        row_number() over (partition by customer_id, currency, difference order by break_id) as turn,
+    from named_upstream
+
+),
+
+different_in_turn as (
+
+    select
+        *,
+        row_number() over (partition by customer_id, currency, difference order by match_key) as turn,
+    from measured
+    where is_different
+
+),
+
+consequences as (
+
+    -- one for one: of two equal differences a single break explains a single one
+    select
+        d.match_key,
+        n.cause,
+    from different_in_turn as d
+    inner join named_in_turn as n
+        on d.customer_id = n.customer_id and d.currency = n.currency and d.difference = n.difference and d.turn = n.turn
+
+),
+
+{% endif -%}
 explained as (
 
     select
         m.*,
+        {{ 'consequences.cause' if upstream else 'cast(null as string)' }} as upstream_cause,
         case
+            {%- if upstream %}
+            when consequences.match_key is not null then -1
+            {%- endif %}
             {% for rule in causes -%}
             when {{ rule.when }} then {{ loop.index }}
             {% endfor -%}
@@ -275,6 +329,9 @@ explained as (
     cross join settings
     left join left_side as l on m.left_ref = l.ref
     left join right_side as r on m.right_ref = r.ref
+    {%- if upstream %}
+    left join consequences on m.match_key = consequences.match_key
+    {%- endif %}
 
 )
 
@@ -304,6 +361,7 @@ select
         when {{ loop.index }} then '{{ rule.cause }}'
         {% endfor -%}
         when 0 then 'unexplained'
+        when -1 then upstream_cause
     end as cause,
     tolerance,
     evidence,

@@ -29,6 +29,51 @@ with marts as (
     union all
     {% endfor -%}
     select
+        'credits__topups_vs_grants' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payments') }}
+    where purpose = 'top_up' and status = 'succeeded'
+    group by currency
+    union all
+    select
+        'credits__movements_vs_balances' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_credit_ledger') }}
+    where entry_type not in ('expiration_change', 'void_initiated')
+    group by currency
+    union all
+    select
+        'credits__draw_order_vs_ledger' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('-amount') }} as amount,
+    from {{ ref('fct_credit_ledger') }}
+    where entry_type = 'decrement'
+    group by currency
+    union all
+    select
+        'credits__wallet_vs_ledger' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('stg_app__wallet_transactions') }}
+    group by currency
+    union all
+    select
+        'credits__draws_vs_invoice_lines' as comparison,
+        lines.currency,
+        'right_total' as line,
+        {{ sum_decimal('lines.credits_applied_amount') }} as amount,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
+    where invoices.status in ('issued', 'synced', 'paid')
+    group by lines.currency
+    union all
+    select
         'invoiced__orb_vs_stripe' as comparison,
         currency,
         'left_total' as line,
@@ -130,6 +175,19 @@ bridge as (
     inner join covered
         on lines.comparison = covered.comparison and lines.line = covered.line
     group by lines.comparison, lines.currency, lines.line
+
+),
+
+bridge as (
+
+    select
+        comparison,
+        currency,
+        line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('rec_bridge') }}
+    where concat(comparison, '/', line) in (select concat(comparison, '/', line) from marts)
+    group by comparison, currency, line
 
 )
 

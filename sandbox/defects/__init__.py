@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.defects import banked, identity, invoiced, metered, settled
+from sandbox.defects import banked, credits, identity, invoiced, metered, settled
 from sandbox.defects.base import Answer, Views
 from sandbox.defects.identity import INTERNAL, internal_accounts
 from sandbox.defects.metered import ingest
@@ -16,6 +16,7 @@ from sandbox.defects.metered import ingest
 __all__ = ["INTERNAL", "PLANTS", "Answer", "Views", "codes", "ingest", "plant"]
 
 PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
+    **credits.PLANTS,
     **invoiced.PLANTS,
     **settled.PLANTS,
     **banked.PLANTS,

@@ -56,13 +56,13 @@ def build(world: World) -> dict[str, list[Object]]:
         "invoices": [_invoice(keys, world, i, payments_of[i.id], notes_of[i.id]) for i in world.invoices],
         "credit_notes": [_credit_note(keys, note) for note in world.cash.credit_notes],
         "credit_ledger": [
-            _ledger_entry(customer, entry)
+            ledger_entry(customer, entry)
             for customer in world.company
             if customer.id in world.wallets
             for entry in world.wallets[customer.id].entries
         ],
         "credit_blocks": [
-            _credit_block(customer, block)
+            credit_block(customer, block)
             for customer in world.company
             if customer.id in world.wallets
             for block in world.wallets[customer.id].blocks
@@ -563,7 +563,8 @@ def _credit_note(keys: Keys, note: CreditNote) -> Object:
     }
 
 
-def _ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
+def ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
+    """An entry of a customer's credit ledger."""
     currency = customer.currency
     own: Object = {}
     if entry.kind == "decrement":
@@ -595,7 +596,8 @@ def _ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
     }
 
 
-def _credit_block(customer: Customer, block: Block) -> Object:
+def credit_block(customer: Customer, block: Block) -> Object:
+    """A customer's credit block as it is now, beside the id of whose it is."""
     return {
         "id": block.id,
         "customer_id": customer.orb_customer_id,

@@ -32,8 +32,8 @@ def build(world: World) -> dict[str, list[Object]]:
     for note in cash.credit_notes:
         notes_of[note.invoice.id].append(note)
     refunds_of: dict[str, list[Refund]] = defaultdict(list)
-    for refund in cash.refunds:
-        refunds_of[refund.payment.intent_id].append(refund)
+    for made in cash.refunds:
+        refunds_of[made.payment.intent_id].append(made)
 
     collected = [invoice for invoice in world.invoices if invoice.is_collected]
     items_and_taxes = [pair for invoice in collected for pair in _invoice_items(keys, invoice)]
@@ -42,7 +42,7 @@ def build(world: World) -> dict[str, list[Object]]:
     lines_of: dict[str, list[Object]] = defaultdict(list)
     for line in lines:
         lines_of[line["invoice"]].append(line)
-    transactions = {transaction.id: _transaction(transaction) for transaction in cash.transactions}
+    transactions = {transaction.id: balance_transaction(transaction) for transaction in cash.transactions}
     disputes = [_dispute(keys, world.calendar, payment, transactions) for payment in cash.payments if payment.dispute]
     return {
         "customers": [_customer(keys, customer) for customer in world.company],
@@ -70,7 +70,7 @@ def build(world: World) -> dict[str, list[Object]]:
             for charge in _charges(keys, payment, refunds_of[payment.intent_id], transactions)
         ],
         "payment_intents": [_payment_intent(payment) for payment in cash.payments],
-        "refunds": [_refund(keys, refund) for refund in cash.refunds],
+        "refunds": [refund(keys, made) for made in cash.refunds],
         "disputes": disputes,
         "balance_transactions": list(transactions.values()),
         "payouts": [_payout(keys, payout) for payout in cash.payouts],
@@ -753,20 +753,21 @@ def _payment_method_details(method: str, customer: Customer) -> Object:
     return {method: details, "type": method}
 
 
-def _refund(keys: Keys, refund: Refund) -> Object:
+def refund(keys: Keys, made: Refund) -> Object:
+    """A refund that succeeded, with the balance transaction that it names."""
     return {
-        "id": refund.id,
+        "id": made.id,
         "object": "refund",
-        "amount": refund.amount,
-        "balance_transaction": keys.id("txn_3", refund.id, 23),
-        "charge": refund.payment.charge_id,
-        "created": refund.at,
-        "currency": refund.payment.customer.currency.lower(),
-        "destination_details": {refund.payment.method: {}, "type": refund.payment.method}
-        if refund.payment.method != "card"
+        "amount": made.amount,
+        "balance_transaction": keys.id("txn_3", made.id, 23),
+        "charge": made.payment.charge_id,
+        "created": made.at,
+        "currency": made.payment.customer.currency.lower(),
+        "destination_details": {made.payment.method: {}, "type": made.payment.method}
+        if made.payment.method != "card"
         else {"card": {"type": "refund"}, "type": "card"},
         "metadata": {},
-        "payment_intent": refund.payment.intent_id,
+        "payment_intent": made.payment.intent_id,
         "reason": "requested_by_customer",
         "receipt_number": None,
         "source_transfer_reversal": None,
@@ -885,7 +886,8 @@ def _dispute(keys: Keys, calendar: Calendar, payment: Payment, transactions: dic
     }
 
 
-def _transaction(transaction: Transaction) -> Object:
+def balance_transaction(transaction: Transaction) -> Object:
+    """A movement of the balance."""
     currency = transaction.currency.lower()
     named = {"dispute": "Dispute fee", "payout": "Instant Payout fee"}
     fees = [

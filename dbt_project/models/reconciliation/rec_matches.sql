@@ -3,6 +3,13 @@
 {%- set comparisons = [
     ('metered', 'metered__app_vs_orb'),
     ('metered', 'metered__app_vs_orb_volume'),
+    ('credits', 'credits__topups_vs_grants'),
+    ('credits', 'credits__refunds_vs_voids'),
+    ('credits', 'credits__movements_vs_balances'),
+    ('credits', 'credits__draw_order_vs_ledger'),
+    ('credits', 'credits__ledger_vs_blocks'),
+    ('credits', 'credits__wallet_vs_ledger'),
+    ('credits', 'credits__draws_vs_invoice_lines'),
     ('invoiced', 'invoiced__orb_vs_stripe'),
     ('invoiced', 'invoiced__orb_paid_vs_stripe_paid'),
     ('settled', 'settled__payouts_vs_transactions'),

@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.defects import PLANTS, codes
 from sandbox.generate import generate
+from tests.sandbox.world import credits
 from tests.sandbox.world.conftest import TINY, Dataset, major
 from tests.sandbox.world.test_books import METRICS, app_usage, collected, orb_usage
 
@@ -250,6 +251,7 @@ def known_to_stripe(dataset: Dataset) -> Found:
 
 COMPARISONS = {
     "metered__app_vs_orb": metered,
+    **credits.COMPARISONS,
     "invoiced__orb_vs_stripe": invoiced,
     "invoiced__orb_paid_vs_stripe_paid": paid,
     "settled__payouts_vs_transactions": composed,
@@ -347,9 +349,7 @@ def test_test_mode_rows_are_the_only_ones_and_all_in_the_key(planted: Dataset) -
 
 
 def test_an_unknown_class_is_refused_with_the_ones_there_are() -> None:
-    with pytest.raises(
-        ValueError, match="rounding_errors cannot be planted; choose from event_missing_in_orb, invoice_"
-    ):
+    with pytest.raises(ValueError, match="rounding_errors cannot be planted; choose from event_missing_in_orb, topup_"):
         codes("deposit_late,rounding_errors")
 
 
