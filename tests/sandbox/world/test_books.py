@@ -252,17 +252,26 @@ def test_every_paid_grant_is_a_top_up_that_stripe_collected(clean: Dataset) -> N
 
 
 def test_balance_transactions_account_for_every_movement_once(clean: Dataset) -> None:
-    transactions = clean.objects("stripe/balance_transactions")
-    by_source: dict[str, int] = defaultdict(int)
-    for transaction in transactions:
-        assert transaction["net"] == transaction["amount"] - transaction["fee"]
-        assert transaction["fee"] == sum(fee["amount"] for fee in transaction["fee_details"])
-        by_source[transaction["source"]] += transaction["amount"]
     expected = {c["id"]: c["amount"] for c in clean.objects("stripe/charges") if c["status"] == "succeeded"}
     expected |= {r["id"]: -r["amount"] for r in clean.objects("stripe/refunds")}
     expected |= {p["id"]: -p["amount"] for p in clean.objects("stripe/payouts")}
-    expected |= {d["id"]: 0 if d["status"] == "won" else -d["amount"] for d in clean.objects("stripe/disputes")}
+    disputes = {d["id"]: d for d in clean.objects("stripe/disputes")}
+    expected |= {i: 0 if d["status"] == "won" else -d["amount"] for i, d in disputes.items()}
+    by_source: dict[str, int] = defaultdict(int)
+    converted = 0
+    for transaction in clean.objects("stripe/balance_transactions"):
+        assert transaction["net"] == transaction["amount"] - transaction["fee"]
+        assert transaction["fee"] == sum(fee["amount"] for fee in transaction["fee_details"])
+        source, rate = transaction["source"], transaction["exchange_rate"]
+        amount = transaction["amount"]
+        if rate:
+            own = abs(expected[source]) or disputes[source]["amount"]
+            assert abs(amount) == int((own * rate).to_integral_value(ROUND_HALF_UP))
+            amount = own if amount > 0 else -own
+            converted += 1
+        by_source[source] += amount
     assert by_source == expected
+    assert converted
 
 
 def test_payouts_are_what_they_pay_out_and_the_balance_rolls_forward(any_world: Dataset) -> None:
