@@ -1,20 +1,7 @@
 {{ config(group='tieout', meta={'dagster': {'ref': {'name': 'rec_bridge'}}}) }}
 
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
-with bridge as (
-
-    select
-        comparison,
-        currency,
-        line,
-        {{ sum_decimal('amount') }} as amount,
-    from {{ ref('rec_bridge') }}
-    where line in ('left_total', 'right_total') and comparison <> 'invoiced__orb_paid_vs_stripe_paid'
-    group by comparison, currency, line
-
-),
-
-marts as (
+with marts as (
 
     select
         'metered__app_vs_orb' as comparison,
@@ -38,7 +25,12 @@ marts as (
         'left_total' as line,
         {{ sum_decimal('amount_due') }} as amount,
     from {{ ref('fct_invoices') }}
-    where status in ('issued', 'synced', 'paid') and amount_due > 0
+    where
+        amount_due > 0
+        and (
+            status in ('issued', 'synced', 'paid')
+            or status = 'draft' and to_issue_at < (select max(coalesce(voided_at, paid_at, issued_at)) from {{ ref('fct_invoices') }})
+        )
     group by currency
     union all
     select
@@ -48,6 +40,41 @@ marts as (
         {{ sum_decimal('total_amount') }} as amount,
     from {{ ref('fct_stripe_invoices') }}
     where status in ('open', 'paid', 'uncollectible')
+    group by currency
+    union all
+    select
+        'collected__invoices_vs_payments' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('amount_paid') }} as amount,
+    from {{ ref('int_cash__invoice_payments') }}
+    where not is_outside_stripe
+    group by currency
+    union all
+    select
+        'collected__payments_vs_charges' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal("amount_captured - case when purpose = 'other' then amount_refunded else 0 end") }} as amount,
+    from {{ ref('fct_payments') }}
+    where status = 'succeeded'
+    group by currency
+    union all
+    select
+        'collected__fees_vs_schedule' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('fee_amount') }} as amount,
+    from {{ ref('fct_balance_transactions') }}
+    group by currency
+    union all
+    select
+        'collected__refunds_vs_credit_notes' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('returned_amount') }} as amount,
+    from {{ ref('fct_stripe_credit_notes') }}
+    where status = 'issued'
     group by currency
     union all
     select
@@ -67,6 +94,19 @@ marts as (
     from {{ ref('fct_bank_lines') }}
     where amount > 0
     group by currency
+
+),
+
+bridge as (
+
+    select
+        bridge.comparison,
+        bridge.currency,
+        bridge.line,
+        {{ sum_decimal('bridge.amount') }} as amount,
+    from {{ ref('rec_bridge') }} as bridge
+    inner join (select distinct comparison, line from marts) as held on bridge.comparison = held.comparison and bridge.line = held.line
+    group by bridge.comparison, bridge.currency, bridge.line
 
 )
 

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.defects import banked, identity, invoiced
+from sandbox.defects import banked, collected, identity, invoiced
 from sandbox.defects.base import Answer, Views
 from sandbox.defects.identity import INTERNAL, internal_accounts
 from sandbox.defects.metered import EVENT_MISSING, drop_events
 
 __all__ = ["EVENT_MISSING", "INTERNAL", "PLANTS", "Answer", "Views", "codes", "drop_events", "plant"]
 
-PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {**invoiced.PLANTS, **banked.PLANTS, **identity.PLANTS}
+PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
+    **invoiced.PLANTS,
+    **collected.PLANTS,
+    **banked.PLANTS,
+    **identity.PLANTS,
+}
 """In the order in which they are planted: within a hop the ones hardest to place first."""
 
 

@@ -997,8 +997,11 @@ def _changes(resources: dict[str, list[Object]]) -> Iterator[tuple[int, str, Obj
             yield moments["paid_at"], "invoice.paid", found
         if moments["voided_at"]:
             yield moments["voided_at"], "invoice.voided", found
+        if moments["marked_uncollectible_at"]:
+            yield moments["marked_uncollectible_at"], "invoice.marked_uncollectible", found
     for paid in resources["invoice_payments"]:
-        yield paid["status_transitions"]["paid_at"], "invoice_payment.paid", paid
+        if paid["status"] == "paid":
+            yield paid["status_transitions"]["paid_at"], "invoice_payment.paid", paid
     for note in resources["credit_notes"]:
         yield note["created"], "credit_note.created", note
     for found in resources["charges"]:
@@ -1006,9 +1009,11 @@ def _changes(resources: dict[str, list[Object]]) -> Iterator[tuple[int, str, Obj
     for refund in resources["refunds"]:
         yield refund["created"], "refund.created", refund
         yield refund["created"], "charge.refunded", _by_id(resources["charges"], refund["charge"])
+        if refund["status"] == "failed":
+            yield refund["created"] + HOUR // 2, "refund.failed", refund
     for intent in resources["payment_intents"]:
         yield intent["created"], "payment_intent.created", intent
-        yield intent["created"] + 2, "payment_intent.succeeded", intent
+        yield intent["created"] + 2, f"payment_intent.{intent['status']}", intent
     for dispute in resources["disputes"]:
         yield dispute["created"], "charge.dispute.created", dispute
         if dispute["status"] in ("won", "lost"):

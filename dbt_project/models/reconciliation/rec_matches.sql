@@ -4,6 +4,12 @@
     ('metered', 'metered__app_vs_orb'),
     ('invoiced', 'invoiced__orb_vs_stripe'),
     ('invoiced', 'invoiced__orb_paid_vs_stripe_paid'),
+    ('invoiced', 'invoiced__orb_vs_stripe_credit_notes'),
+    ('collected', 'collected__invoices_vs_payments'),
+    ('collected', 'collected__payments_vs_charges'),
+    ('collected', 'collected__movements_vs_balance_transactions'),
+    ('collected', 'collected__fees_vs_schedule'),
+    ('collected', 'collected__refunds_vs_credit_notes'),
     ('banked', 'banked__payouts_vs_bank'),
 ] -%}
 

@@ -16,6 +16,7 @@ select
     transactions.type,
     transactions.reporting_category,
     transactions.currency,
+    {{ to_decimal('transactions.exchange_rate') }} as exchange_rate,
     transactions.gross_amount,
     transactions.fee_amount,
     transactions.net_amount,
