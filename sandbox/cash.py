@@ -200,7 +200,7 @@ def _invoice_payments(keys: Keys, calendar: Calendar, invoice: Invoice) -> list[
     customer, amount = invoice.customer, invoice.amount_due
     months_ago = _months_ago(calendar, invoice)
     if customer.contract is None:
-        if months_ago == 0 and customer.position % 2 == 0 and not customer.is_internal:
+        if months_ago < 2 and customer.position % 2 == 0 and not customer.is_internal:
             return []  # no card on file: the invoice waits for a transfer
         at = invoice.issued_at + int(rng.integers(HOUR, DAY))
         failed_at = at - HOUR // 2 if rng.random() < 0.2 else None
@@ -237,13 +237,8 @@ def _months_ago(calendar: Calendar, invoice: Invoice) -> int:
 
 
 def _is_receivable(customer: Customer, months_ago: int) -> bool:
-    """Whether a contract has not paid by the end: most the last invoice, many the one before, few an older one."""
-    match months_ago:
-        case 0:
-            return customer.position % 8 != 3
-        case 1:
-            return customer.position % 4 != 3
-    return customer.position % 13 == 9
+    """Whether a contract has not paid by the end: most the last two invoices, few an older one."""
+    return customer.position % 8 != 3 if months_ago < 2 else customer.position % 13 == 9
 
 
 def _lost_dispute(calendar: Calendar, paid_at: int) -> Dispute | None:

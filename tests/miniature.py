@@ -114,6 +114,17 @@ insert into reconciliation.rec_bridge values
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 2, 'timing', -40.00),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 3, 'unexplained', 0),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 4, 'right_total', 120.00);
+insert into reconciliation.rec_bridge
+select comparison, split_part(comparison, '__', 1), '2026-08', 'USD', line_no, line, amount
+from (values
+    ('invoiced__orb_vs_stripe_credit_notes'),
+    ('collected__invoices_vs_payments'),
+    ('collected__payments_vs_charges'),
+    ('collected__movements_vs_balance_transactions'),
+    ('collected__fees_vs_schedule'),
+    ('collected__refunds_vs_credit_notes')
+) as comparisons (comparison)
+cross join (values (1, 'left_total', 10), (2, 'unexplained', 0), (3, 'right_total', 10)) as lines (line_no, line, amount);
 """
 
 

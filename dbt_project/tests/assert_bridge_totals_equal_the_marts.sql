@@ -23,14 +23,22 @@ with marts as (
         'invoiced__orb_vs_stripe' as comparison,
         currency,
         'left_total' as line,
-        {{ sum_decimal('amount_due') }} as amount,
-    from {{ ref('fct_invoices') }}
-    where
-        amount_due > 0
-        and (
-            status in ('issued', 'synced', 'paid')
-            or status = 'draft' and to_issue_at < (select max(coalesce(voided_at, paid_at, issued_at)) from {{ ref('fct_invoices') }})
-        )
+        {{ sum_decimal('amount') }} as amount,
+    from (
+        select
+            currency,
+            amount_due as amount,
+        from {{ ref('fct_invoices') }}
+        where status in ('issued', 'synced', 'paid') and amount_due > 0
+        union all
+        -- which drafts count, the comparison says
+        select
+            matches.currency,
+            drafts.amount_due as amount,
+        from {{ ref('rec_matches') }} as matches
+        inner join {{ ref('fct_invoices') }} as drafts on matches.left_ref = drafts.invoice_id and drafts.status = 'draft'
+        where matches.comparison = 'invoiced__orb_vs_stripe'
+    ) as expected
     group by currency
     union all
     select
@@ -97,16 +105,26 @@ with marts as (
 
 ),
 
+held as (
+
+    select distinct
+        comparison,
+        line,
+    from marts
+
+),
+
 bridge as (
 
+    -- what a comparison derives from another comparison has no total of its own in the marts
     select
-        bridge.comparison,
-        bridge.currency,
-        bridge.line,
-        {{ sum_decimal('bridge.amount') }} as amount,
-    from {{ ref('rec_bridge') }} as bridge
-    inner join (select distinct comparison, line from marts) as held on bridge.comparison = held.comparison and bridge.line = held.line
-    group by bridge.comparison, bridge.currency, bridge.line
+        lines.comparison,
+        lines.currency,
+        lines.line,
+        {{ sum_decimal('lines.amount') }} as amount,
+    from {{ ref('rec_bridge') }} as lines
+    inner join held on lines.comparison = held.comparison and lines.line = held.line
+    group by lines.comparison, lines.currency, lines.line
 
 )
 

@@ -5,7 +5,7 @@ Money that a plant adds moves on the last day, when it has not been paid out yet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
@@ -17,6 +17,7 @@ from sandbox.cash import CONTRACT_METHOD, Payment, Refund
 from sandbox.catalogue import money
 from sandbox.defects.base import Answer, Carrier, Views, choose, find, month
 from sandbox.defects.invoiced import (
+    choose_paid,
     credit_in_orb,
     credit_in_stripe,
     open_invoices,
@@ -33,7 +34,7 @@ CHARGES = "collected__payments_vs_charges"
 TRANSACTIONS = "collected__movements_vs_balance_transactions"
 FEES = "collected__fees_vs_schedule"
 REFUNDS = "collected__refunds_vs_credit_notes"
-DAYS_TO_SECOND_CHARGE = 30
+DAYS_TO_SECOND_CHARGE = 60
 
 
 def _answer(
@@ -140,12 +141,11 @@ def _paid_out_of_band(views: Views, code: str) -> list[Answer]:
     return answers
 
 
-def _payment_pending(views: Views, code: str) -> list[Answer]:
-    """A bank debit on its way: the bank has not said yes yet."""
+def _payment_begun(views: Views, code: str, status: str, at: int) -> list[Answer]:
+    """A bank debit begun that the bank has not said yes to."""
     answers = []
-    for turn, carrier in enumerate(choose(views, code, "open invoices", open_invoices(views))):
+    for carrier in choose(views, code, "open invoices", open_invoices(views)):
         due = find(views.stripe["invoices"], carrier.id)["amount_due"]
-        at = unsettled(views, turn)
         orb_invoice, invoice, payment, paid = _pay(views, carrier, at, due)
         (charge,) = stripe.charges(views.keys, payment, [])
         charge |= {"status": "pending", "paid": False, "balance_transaction": None}
@@ -157,15 +157,24 @@ def _payment_pending(views: Views, code: str) -> list[Answer]:
         invoice |= {"status": "open", "amount_paid": 0, "amount_remaining": due}
         invoice["status_transitions"]["paid_at"] = None
         orb_invoice |= {"status": "synced", "paid_at": None, "payment_attempts": []}
-        created = invoice["created"]
-        answers.append(_answer(code, INVOICES, carrier, created, carrier.id, paid["id"], due, status="timing"))
+        answers.append(_answer(code, INVOICES, carrier, invoice["created"], carrier.id, paid["id"], due, status=status))
     return answers
+
+
+def _payment_pending(views: Views, code: str) -> list[Answer]:
+    """On its way since yesterday."""
+    return _payment_begun(views, code, "timing", unsettled(views))
+
+
+def _payment_overdue(views: Views, code: str) -> list[Answer]:
+    """Two weeks on its way, and still neither paid nor refused."""
+    return _payment_begun(views, code, "break", unsettled(views) - 13 * DAY)
 
 
 def _overpaid(views: Views, code: str) -> list[Answer]:
     """A credit note lowered what was due an hour after issuing, the customer paid the full amount all the same."""
     answers = []
-    for carrier, invoice, payments in _chosen_paid(views, code, paid_invoices(views)):
+    for carrier, invoice, payments in choose_paid(views, code, paid_invoices(views)):
         at = (invoice.issued_at or 0) + HOUR
         note = cash.credit(views.keys, invoice, at, is_post_payment=False)
         credit_in_orb(views, note)
@@ -179,14 +188,6 @@ def _overpaid(views: Views, code: str) -> list[Answer]:
     return answers
 
 
-def _chosen_paid(
-    views: Views, code: str, paid: Iterable[tuple[Carrier, Invoice, list[Payment]]]
-) -> Iterator[tuple[Carrier, Invoice, list[Payment]]]:
-    found = {entry[0].id: entry for entry in paid}
-    for carrier in choose(views, code, "paid invoices", (entry[0] for entry in found.values())):
-        yield found[carrier.id]
-
-
 def _charged_twice(views: Views, code: str) -> list[Answer]:
     """Somebody charged the customer again by hand: same amount, nothing that it pays for."""
     since = instant(views.world.calendar.now) - (DAYS_TO_SECOND_CHARGE - 1) * DAY
@@ -197,7 +198,7 @@ def _charged_twice(views: Views, code: str) -> list[Answer]:
         if payments[0].at >= since and amounts.count((carrier.customer_id, payments[0].amount)) == 1
     )
     answers = []
-    for turn, (carrier, _, payments) in enumerate(_chosen_paid(views, code, recent)):
+    for turn, (carrier, _, payments) in enumerate(choose_paid(views, code, recent)):
         first = payments[0]
         at = unsettled(views, turn)
         again = cash.pay(views.keys, f"{first.intent_id}/again", first.customer, first.amount, at, first.method)
@@ -227,7 +228,7 @@ def _charge_unapplied(views: Views, code: str) -> list[Answer]:
 def _refund_without_credit_note(views: Views, code: str) -> list[Answer]:
     """Refunded in Stripe's dashboard; the invoice says that nothing was given back."""
     answers = []
-    for turn, (carrier, invoice, payments) in enumerate(_chosen_paid(views, code, paid_invoices(views))):
+    for turn, (carrier, invoice, payments) in enumerate(choose_paid(views, code, paid_invoices(views))):
         at = unsettled(views, turn)
         _, returned = cash.credit_and_refund(views.keys, invoice, payments[0], at)
         refund(views, returned)
@@ -238,7 +239,7 @@ def _refund_without_credit_note(views: Views, code: str) -> list[Answer]:
 def _credit_note_without_refund(views: Views, code: str) -> list[Answer]:
     """A credit note says that the money went back outside of Stripe; no refund did."""
     answers = []
-    for turn, (carrier, invoice, _) in enumerate(_chosen_paid(views, code, paid_invoices(views))):
+    for turn, (carrier, invoice, _) in enumerate(choose_paid(views, code, paid_invoices(views))):
         at = unsettled(views, turn)
         note = cash.credit(views.keys, invoice, at, is_post_payment=True)
         credit_in_orb(views, note)
@@ -250,7 +251,7 @@ def _credit_note_without_refund(views: Views, code: str) -> list[Answer]:
 def _credited_and_refunded(views: Views, code: str) -> Iterator[tuple[Carrier, Refund, Object, str]]:
     """Chosen paid invoices, each with a credit note in both systems and its refund. Yields Stripe's refund, too, and the
     credit note's id."""
-    for turn, (carrier, invoice, payments) in enumerate(_chosen_paid(views, code, paid_invoices(views))):
+    for turn, (carrier, invoice, payments) in enumerate(choose_paid(views, code, paid_invoices(views))):
         note, returned = cash.credit_and_refund(views.keys, invoice, payments[0], unsettled(views, turn))
         credit_in_orb(views, note)
         credit_in_stripe(views, note)
@@ -293,12 +294,27 @@ def _refund_pending(views: Views, code: str) -> list[Answer]:
     return answers
 
 
+def _refund_overdue(views: Views, code: str) -> list[Answer]:
+    """Asked for two weeks ago and waiting ever since for a balance that is large enough."""
+    at = unsettled(views) - 13 * DAY
+    before = (entry for entry in paid_invoices(views) if entry[2][0].at < at)
+    answers = []
+    for carrier, invoice, payments in choose_paid(views, code, before):
+        note, returned = cash.credit_and_refund(views.keys, invoice, payments[0], at)
+        credit_in_orb(views, note)
+        credit_in_stripe(views, note)
+        waiting = {"status": "pending", "pending_reason": "insufficient_funds", "balance_transaction": None}
+        views.stripe["refunds"].append(stripe.refund(views.keys, returned) | waiting)
+        answers.append(_answer(code, REFUNDS, carrier, at, returned.id, note.stripe_id, -returned.amount))
+    return answers
+
+
 def _dispute_not_booked(views: Views, code: str) -> list[Answer]:
     """A dispute accepted as lost the same day; the invoice that it paid still counts as paid in full."""
     calendar = views.world.calendar
     by_card = (entry for entry in paid_invoices(views) if entry[2][0].method == "card")
     answers = []
-    for turn, (carrier, _, payments) in enumerate(_chosen_paid(views, code, by_card)):
+    for turn, (carrier, _, payments) in enumerate(choose_paid(views, code, by_card)):
         at = unsettled(views, turn)
         dispute = Dispute(at, at + HOUR, "lost")
         lost = replace(payments[0], dispute=dispute)
@@ -390,10 +406,12 @@ PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     "underpaid": _underpaid,
     "paid_out_of_band": _paid_out_of_band,
     "payment_pending": _payment_pending,
+    "payment_overdue": _payment_overdue,
     "overpaid": _overpaid,
     "refund_without_credit_note": _refund_without_credit_note,
     "credit_note_without_refund": _credit_note_without_refund,
     "refund_failed": _refund_failed,
+    "refund_overdue": _refund_overdue,
     "refund_pending": _refund_pending,
     "fee_off_schedule": _fee_off_schedule,
     "balance_transaction_missing": _balance_transaction_missing,

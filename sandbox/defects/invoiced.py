@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
@@ -47,6 +47,19 @@ def paid_invoices(views: Views) -> Iterator[tuple[Carrier, Invoice, list[Payment
         if payments[invoice.id] and invoice.id not in credited and not customer.is_internal and _can_credit(invoice):
             carrier = Carrier(stripe.stripe_invoice_id(views.keys, invoice), customer.id, customer.currency)
             yield carrier, invoice, payments[invoice.id]
+
+
+def choose_paid(
+    views: Views, code: str, paid: Iterable[tuple[Carrier, Invoice, list[Payment]]]
+) -> Iterator[tuple[Carrier, Invoice, list[Payment]]]:
+    """Of these paid invoices as many as the class is planted."""
+    found = {entry[0].id: entry for entry in paid}
+    for carrier in choose(views, code, "paid invoices", (entry[0] for entry in found.values())):
+        yield found[carrier.id]
+
+
+def _paid_by_contracts(views: Views) -> Iterator[tuple[Carrier, Invoice, list[Payment]]]:
+    return (entry for entry in paid_invoices(views) if entry[1].customer.contract)
 
 
 def _can_credit(invoice: Invoice) -> bool:
@@ -160,7 +173,7 @@ def _invoice_not_synced(views: Views, code: str) -> list[Answer]:
 def _invoice_synced_twice(views: Views, code: str) -> list[Answer]:
     """A retry made a second Stripe invoice 47 minutes later, which nobody paid; the duplicate is the break."""
     answers = []
-    for carrier in choose(views, code, "paid invoices", (carrier for carrier, _, _ in paid_invoices(views))):
+    for carrier, _, _ in choose_paid(views, code, _paid_by_contracts(views)):
         orb_invoice, invoice = pair(views, carrier.id)
         copy = deepcopy(invoice)
         copy_id = views.keys.id("in_1", f"{invoice['id']}/again", 23)
@@ -306,17 +319,16 @@ def _invoice_status_differs(views: Views, code: str) -> list[Answer]:
 
 def _invoice_due_date_differs(views: Views, code: str) -> list[Answer]:
     """Stripe gives the customer thirty days more than the contract does."""
-    carriers = [carrier for carrier, invoice, _ in paid_invoices(views) if invoice.customer.contract]
     answers = []
-    for carrier in choose(views, code, "paid invoices of contracts", carriers):
+    for carrier, _, _ in choose_paid(views, code, _paid_by_contracts(views)):
         orb_invoice, invoice = pair(views, carrier.id)
         invoice["due_date"] += 30 * DAY
         answers.append(_invoiced(code, INVOICED, orb_invoice, orb_invoice["id"], invoice["id"], Decimal(0)))
     return answers
 
 
-def _draft_past_grace(views: Views, code: str) -> list[Answer]:
-    """An invoice cut on the second of the running month and held back for a review that nobody made."""
+def _held_draft(views: Views, code: str, status: str, eligible_at: int) -> list[Answer]:
+    """An invoice cut that day, in the middle of the month, and held back for a review."""
     contracts = {c.id for c in views.world.company if c.contract}
     drafts = [i for i in views.orb["invoices"] if i["status"] == "draft" and Decimal(i["amount_due"]) > 0]
     carriers = [
@@ -327,22 +339,31 @@ def _draft_past_grace(views: Views, code: str) -> list[Answer]:
     answers = []
     for carrier in choose(views, code, "drafts of contracts", carriers):
         draft = find(drafts, carrier.id)
-        cut = instant(views.world.calendar.usage_end) + DAY
         draft |= {
-            "invoice_date": iso(cut),
-            "eligible_to_issue_at": iso(cut + HOUR),
+            "invoice_date": iso(instant(day_of(eligible_at))),
+            "eligible_to_issue_at": iso(eligible_at),
             "scheduled_issue_at": None,
             "will_auto_issue": False,
         }
-        answers.append(_invoiced(code, INVOICED, draft, draft["id"], None, Decimal(draft["amount_due"])))
+        amount = Decimal(draft["amount_due"])
+        answers.append(replace(_invoiced(code, INVOICED, draft, draft["id"], None, amount), status=status))
     return answers
+
+
+def _draft_past_grace(views: Views, code: str) -> list[Answer]:
+    """Nobody reviewed it."""
+    return _held_draft(views, code, "break", instant(views.world.calendar.usage_end) + DAY)
+
+
+def _draft_in_grace(views: Views, code: str) -> list[Answer]:
+    """There is still time to review it."""
+    return _held_draft(views, code, "timing", instant(views.world.calendar.now) - 60 * HOUR)
 
 
 def _paid_in_stripe_only(views: Views, code: str) -> list[Answer]:
     """Orb never heard of the payment: its invoice still waits for it."""
-    carriers = [carrier for carrier, invoice, _ in paid_invoices(views) if invoice.customer.contract]
     answers = []
-    for carrier in choose(views, code, "paid invoices of contracts", carriers):
+    for carrier, _, _ in choose_paid(views, code, _paid_by_contracts(views)):
         orb_invoice, invoice = pair(views, carrier.id)
         orb_invoice |= {"status": "synced", "paid_at": None, "payment_attempts": [], "payment_started_at": None}
         orb_invoice["auto_collection"]["num_attempts"] = 0
@@ -364,31 +385,18 @@ def _paid_in_orb_only(views: Views, code: str) -> list[Answer]:
 
 def _credit_note_one_sided(views: Views, code: str) -> list[Answer]:
     """Issued in Orb and never in Stripe; every other time made in Stripe's dashboard, with its refund."""
-    found = {carrier.id: (carrier, invoice, payments) for carrier, invoice, payments in paid_invoices(views)}
     answers = []
-    for turn, carrier in enumerate(choose(views, code, "paid invoices", (entry[0] for entry in found.values()))):
-        _, invoice, payments = found[carrier.id]
+    for turn, (carrier, invoice, payments) in enumerate(choose_paid(views, code, _paid_by_contracts(views))):
         note, returned = cash.credit_and_refund(views.keys, invoice, payments[0], unsettled(views, turn))
         if turn % 2:
             credit_in_stripe(views, note)["metadata"] = {}
             refund(views, returned)
+            total = to_major(-note.total, carrier.currency)
+            answers.append(_one_credit_note(code, carrier, note, None, note.stripe_id, total))
         else:
             credit_in_orb(views, note)
-        total = to_major(note.total, carrier.currency)
-        answers.append(
-            Answer(
-                cause=code,
-                comparison=CREDIT_NOTES,
-                status="break",
-                match_key=note.stripe_id if turn % 2 else note.orb_id,
-                customer_id=carrier.customer_id,
-                period=month(day_of(note.at)),
-                currency=carrier.currency,
-                left_ref=None if turn % 2 else note.orb_id,
-                right_ref=note.stripe_id if turn % 2 else None,
-                difference=-total if turn % 2 else total,
-            )
-        )
+            total = to_major(note.total, carrier.currency)
+            answers.append(_one_credit_note(code, carrier, note, note.orb_id, None, total))
     return answers
 
 
@@ -439,6 +447,37 @@ def _invoice_unknown_to_orb(views: Views, code: str) -> list[Answer]:
     return answers
 
 
+def _credit_note_amount_differs(views: Views, code: str) -> list[Answer]:
+    """Half of it was entered in Stripe, and refunded."""
+    answers = []
+    for turn, (carrier, invoice, payments) in enumerate(choose_paid(views, code, _paid_by_contracts(views))):
+        note, returned = cash.credit_and_refund(views.keys, invoice, payments[0], unsettled(views, turn))
+        entered = replace(note, amount=note.amount - note.amount // 2, tax=note.tax - note.tax // 2)
+        credit_in_orb(views, note)
+        credit_in_stripe(views, entered)
+        refund(views, replace(returned, amount=entered.total))
+        difference = to_major(note.total - entered.total, carrier.currency)
+        answers.append(_one_credit_note(code, carrier, note, note.orb_id, note.stripe_id, difference))
+    return answers
+
+
+def _one_credit_note(
+    code: str, carrier: Carrier, note: CreditNote, left: str | None, right: str | None, difference: Decimal
+) -> Answer:
+    return Answer(
+        cause=code,
+        comparison=CREDIT_NOTES,
+        status="break",
+        match_key=left or note.stripe_id,
+        customer_id=carrier.customer_id,
+        period=month(day_of(note.at)),
+        currency=carrier.currency,
+        left_ref=left,
+        right_ref=right,
+        difference=difference,
+    )
+
+
 PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     "invoice_tax_differs": _invoice_tax_differs,
     "invoice_currency_differs": _invoice_currency_differs,
@@ -453,6 +492,8 @@ PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     "paid_in_stripe_only": _paid_in_stripe_only,
     "invoice_synced_twice": _invoice_synced_twice,
     "credit_note_one_sided": _credit_note_one_sided,
+    "credit_note_amount_differs": _credit_note_amount_differs,
     "draft_past_grace": _draft_past_grace,
+    "draft_in_grace": _draft_in_grace,
     "invoice_unknown_to_orb": _invoice_unknown_to_orb,
 }

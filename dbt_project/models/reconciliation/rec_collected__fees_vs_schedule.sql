@@ -43,8 +43,9 @@ scheduled as (
     select
         claims.balance_transaction_id,
         claims.currency,
+        {{ multiply(multiply('claims.gross_amount', 'schedule.percent'), decimal_literal('0.01')) }} as percent_amount,
+        schedule.fixed_amount,
         schedule.cap_amount,
-        {{ round_to_minor_unit(multiply(multiply('claims.gross_amount', 'schedule.percent'), decimal_literal('0.01')), 'claims.currency') }} + schedule.fixed_amount as amount,
     from claims
     inner join {{ ref('stripe_fee_schedule') }} as schedule
         on
@@ -54,12 +55,22 @@ scheduled as (
 
 ),
 
+rounded as (
+
+    select
+        balance_transaction_id,
+        {{ to_decimal(round_to_minor_unit('percent_amount', 'currency') ~ ' + fixed_amount') }} as amount,
+        cap_amount,
+    from scheduled
+
+),
+
 expected as (
 
     select
         balance_transaction_id,
         {{ sum_decimal('case when amount > cap_amount then cap_amount else amount end') }} as amount,
-    from scheduled
+    from rounded
     group by balance_transaction_id
 
 ),

@@ -15,6 +15,16 @@ with credited as (
 
 ),
 
+linked as (
+
+    select
+        refund_id,
+        {{ sum_decimal('amount') }} as amount,
+    from credited
+    group by refund_id
+
+),
+
 stripe_clock as (
 
     -- Stripe's own: by ours, a feed that stands still would turn every pending refund into a break
@@ -52,7 +62,7 @@ returned as (
         false as has_failed,
         {{ date_of('refunds.created_at') }} as returned_on,
     from {{ ref('fct_refunds') }} as refunds
-    left join (select refund_id, sum(amount) as amount from credited group by refund_id) as linked on refunds.refund_id = linked.refund_id
+    left join linked on refunds.refund_id = linked.refund_id
     where refunds.status = 'succeeded' and refunds.purpose = 'invoice' and refunds.amount <> coalesce(linked.amount, 0)
     union all
     select

@@ -21,9 +21,13 @@ voided_in_stripe as (
 
 orb_clock as (
 
-    -- Orb's own: by ours, a feed that stands still would turn every draft into a break
-    select max(coalesce(voided_at, paid_at, issued_at)) as now
-    from orb_invoices
+    -- the last thing that Orb did: by our clock, a feed that stands still would turn every draft into a break
+    select max(happened_at) as now
+    from (
+        select coalesce(voided_at, paid_at, issued_at) as happened_at from orb_invoices
+        union all
+        select created_at as happened_at from {{ ref('fct_credit_ledger') }}
+    ) as happened
 
 ),
 
@@ -74,6 +78,10 @@ right_side as (
 ),
 
 {%- set days_apart = 'abs(' ~ date_difference('day', 'l.invoice_date', 'r.invoice_date') ~ ')' %}
+{%- set may_still_issue = add_to_timestamp('day', 'settings.window_days', 'l.to_issue_at') ~ ' >= l.now' %}
+{%- set should_be_synced = add_to_timestamp('day', 'settings.window_days', 'l.issued_at') ~ ' < l.now' %}
+{%- set status_differs = "(r.status = 'uncollectible' or l.status = 'issued' and " ~ should_be_synced ~ ')' %}
+{%- set only_tax = 'l.tax_amount <> r.tax_amount and (m.difference = l.tax_amount - r.tax_amount or not m.is_different)' %}
 
 {{ reconcile(
     comparison='invoiced__orb_vs_stripe',
@@ -90,11 +98,7 @@ right_side as (
     ],
     causes=[
         {'cause': 'invoice_synced_twice', 'when': "m.match_rule = 'second_claim'"},
-        {
-            'cause': 'draft_in_grace',
-            'status': 'timing',
-            'when': "l.status = 'draft' and m.right_ref is null and " ~ add_to_timestamp('day', 'settings.window_days', 'l.to_issue_at') ~ ' >= l.now',
-        },
+        {'cause': 'draft_in_grace', 'status': 'timing', 'when': "l.status = 'draft' and m.right_ref is null and " ~ may_still_issue},
         {'cause': 'draft_past_grace', 'when': "l.status = 'draft' and m.right_ref is null"},
         {'cause': 'void_in_stripe_only', 'when': 'm.right_ref is null and l.is_void_in_stripe'},
         {'cause': 'invoice_not_synced', 'when': 'm.right_ref is null'},
@@ -102,15 +106,9 @@ right_side as (
         {'cause': 'invoice_unknown_to_orb', 'when': 'm.left_ref is null and r.orb_status is null'},
         {'cause': 'invoice_currency_differs', 'when': 'l.currency <> r.currency'},
         {'cause': 'invoice_customer_differs', 'when': 'l.customer_id <> r.customer_id'},
-        {
-            'cause': 'invoice_tax_differs',
-            'when': 'l.tax_amount <> r.tax_amount and (m.difference = l.tax_amount - r.tax_amount or not m.is_different)',
-        },
+        {'cause': 'invoice_tax_differs', 'when': only_tax},
         {'cause': 'invoice_amount_differs', 'when': 'm.is_different and m.left_ref is not null'},
-        {
-            'cause': 'invoice_status_differs',
-            'when': "r.status = 'uncollectible' or l.status = 'issued' and " ~ add_to_timestamp('day', 'settings.window_days', 'l.issued_at') ~ ' < l.now',
-        },
+        {'cause': 'invoice_status_differs', 'when': 'not m.is_different and ' ~ status_differs},
         {'cause': 'invoice_due_date_differs', 'when': 'l.due_date <> r.due_date'},
     ],
     evidence={
