@@ -208,6 +208,21 @@ def _charged_twice(views: Views, code: str) -> list[Answer]:
     return answers
 
 
+def _payment_customer_differs(views: Views, code: str) -> list[Answer]:
+    """Paid with the card or account of another customer with the same currency."""
+    rng = views.keys.rng(f"defects/{code}/others")
+    answers = []
+    for carrier, _, payments in choose_paid(views, code, paid_invoices(views)):
+        payment = payments[0]
+        others = [c for c in views.world.company if c.currency == carrier.currency and c.id != carrier.customer_id]
+        payer = others[int(rng.integers(len(others)))].stripe_customer_id
+        charge = find(views.stripe["charges"], payment.charge_id)
+        charge["customer"] = find(views.stripe["payment_intents"], payment.intent_id)["customer"] = payer
+        at = find(views.stripe["payment_intents"], payment.intent_id)["created"]
+        answers.append(_answer(code, CHARGES, carrier, at, payment.intent_id, payment.charge_id, 0))
+    return answers
+
+
 def _charge_unapplied(views: Views, code: str) -> list[Answer]:
     """Money taken for nothing that anybody billed, of an amount that the customer never paid otherwise."""
     rng = views.keys.rng(f"defects/{code}/amounts")
@@ -403,6 +418,7 @@ PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     "conversion_differs": _conversion_differs,
     "charged_twice": _charged_twice,
     "dispute_not_booked": _dispute_not_booked,
+    "payment_customer_differs": _payment_customer_differs,
     "underpaid": _underpaid,
     "paid_out_of_band": _paid_out_of_band,
     "payment_pending": _payment_pending,

@@ -1,10 +1,11 @@
 {#- left: every movement of money that Stripe's objects tell of, right: the balance that it must be in -#}
 with in_doubt as (
 
-    -- a charge whose amount is a break already: one cause, one break
-    select right_ref as source_id
-    from {{ ref('rec_collected__payments_vs_charges') }}
-    where cause = 'unexplained' and right_ref is not null
+    -- a charge that does not take what its payment says is a break already: one cause, one break
+    select payments.payment_id as source_id
+    from {{ ref('rec_collected__payments_vs_charges') }} as matches
+    inner join {{ ref('fct_payments') }} as payments on matches.left_ref = coalesce(payments.payment_intent_id, payments.payment_id)
+    where matches.cause = 'unexplained'
 
 ),
 
@@ -155,6 +156,7 @@ right_side as (
     ],
     evidence={
         'kind': 'coalesce(l.kind, r.reporting_category)',
+        'source_id': 'coalesce(l.source_id, r.source_id)',
         'own_currency': 'l.own_currency',
         'payout_id': 'r.payout_id',
     },

@@ -4,6 +4,7 @@ with intents as (
     select
         payment_intent_id,
         customer_id as stripe_customer_id,
+        latest_charge_id,
         purpose,
         currency,
         amount_received,
@@ -36,6 +37,7 @@ paid_for as (
         applied.currency,
         applied.amount,
         coalesce(intents.amount_received, applied.amount) as amount_received,
+        intents.latest_charge_id,
         applied.stripe_invoice_id,
         {{ date_of('coalesce(intents.created_at, applied.created_at)') }} as paid_on,
     from applied
@@ -49,6 +51,7 @@ paid_for as (
         intents.currency,
         intents.amount_received as amount,
         intents.amount_received,
+        intents.latest_charge_id,
         cast(null as string) as stripe_invoice_id,
         {{ date_of('intents.created_at') }} as paid_on,
     from intents
@@ -103,11 +106,15 @@ right_side as (
     causes=[
         {'cause': 'charged_twice', 'when': "m.match_rule in ('second_charge', 'same_debt')"},
         {'cause': 'charge_unapplied', 'when': "m.left_ref is null and r.purpose = 'other'"},
-        {'cause': 'unexplained', 'when': 'l.amount_received <> l.amount'},
+        {'cause': 'unexplained', 'when': 'm.is_different or l.amount_received <> l.amount'},
+        {'cause': 'payment_customer_differs', 'when': 'l.customer_id <> r.customer_id'},
     ],
     evidence={
         'purpose': 'coalesce(l.purpose, r.purpose)',
         'stripe_invoice_id': 'l.stripe_invoice_id',
+        'latest_charge_id': 'l.latest_charge_id',
+        'invoiced_customer_id': 'l.customer_id',
+        'charged_customer_id': 'r.customer_id',
         'paid_on': 'cast(l.paid_on as string)',
         'charged_on': 'cast(r.paid_on as string)',
     },

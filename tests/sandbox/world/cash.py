@@ -39,16 +39,21 @@ def invoices_and_payments(dataset: Dataset) -> Found:
 def payments_and_charges(dataset: Dataset) -> Found:
     found: Found = {}
     intents = {intent["id"]: intent for intent in live(dataset, "payment_intents")}
+    invoices = {invoice["id"]: invoice["customer"] for invoice in live(dataset, "invoices")}
+    owners = {i: intent["customer"] for i, intent in intents.items()}
     claims = {i: intent["amount_received"] for i, intent in intents.items() if intent["metadata"].get("purpose")}
     for payment in live(dataset, "invoice_payments"):
         if payment["status"] == "paid" and payment["payment"]["type"] == "payment_intent":
             claims[payment["payment"]["payment_intent"]] = payment["amount_paid"]
+            owners[payment["payment"]["payment_intent"]] = invoices[payment["invoice"]]
     for charge in live(dataset, "charges"):
         if charge["status"] != "succeeded":
             continue
         amount = major(charge["amount"], charge["currency"])
         if charge["payment_intent"] in claims:
             assert claims.pop(charge["payment_intent"]) == charge["amount"]
+            if owners[charge["payment_intent"]] != charge["customer"]:
+                found[charge["payment_intent"]] = (charge["payment_intent"], charge["id"], Decimal(0))
             continue
         same = [
             intent
