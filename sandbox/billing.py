@@ -253,6 +253,11 @@ class _WalletLife:
             self._at(calendar.cash_end - timedelta(days=int(self.rng.integers(0, 3))), "top_up")
         if number % 9 == 1:
             self._at(calendar.usage_end - timedelta(days=17), "refund")
+        if number % 2 == 1:
+            # On the last day: without these everything would have settled when the world's clock stops.
+            day = calendar.now - timedelta(days=1)
+            second = int(self.keys.rng(f"last top-up/{customer.id}").integers(6 * HOUR, 22 * HOUR))
+            self.schedule[day].append((instant(day) + second, "top_up"))
 
     def _at(self, day: date, what: str) -> None:
         self.schedule[day].append((instant(day) + int(self.rng.integers(6 * HOUR, 22 * HOUR)), what))

@@ -137,6 +137,17 @@ insert into reconciliation.rec_bridge values
     ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 1, 'left_total', 127.00),
     ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 2, 'unexplained', 0),
     ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 3, 'right_total', 127.00);
+insert into reconciliation.rec_bridge
+select comparison, split_part(comparison, '__', 1), '2026-08', 'USD', line_no, line, amount
+from (values
+    ('invoiced__orb_vs_stripe_credit_notes'),
+    ('collected__invoices_vs_payments'),
+    ('collected__payments_vs_charges'),
+    ('collected__movements_vs_balance_transactions'),
+    ('collected__fees_vs_schedule'),
+    ('collected__refunds_vs_credit_notes')
+) as comparisons (comparison)
+cross join (values (1, 'left_total', 10), (2, 'unexplained', 0), (3, 'right_total', 10)) as lines (line_no, line, amount);
 """
 
 

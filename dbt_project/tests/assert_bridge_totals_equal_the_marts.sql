@@ -77,9 +77,22 @@ with marts as (
         'invoiced__orb_vs_stripe' as comparison,
         currency,
         'left_total' as line,
-        {{ sum_decimal('amount_due') }} as amount,
-    from {{ ref('fct_invoices') }}
-    where status in ('issued', 'synced', 'paid') and amount_due > 0
+        {{ sum_decimal('amount') }} as amount,
+    from (
+        select
+            currency,
+            amount_due as amount,
+        from {{ ref('fct_invoices') }}
+        where status in ('issued', 'synced', 'paid') and amount_due > 0
+        union all
+        -- which drafts count, the comparison says
+        select
+            matches.currency,
+            drafts.amount_due as amount,
+        from {{ ref('rec_matches') }} as matches
+        inner join {{ ref('fct_invoices') }} as drafts on matches.left_ref = drafts.invoice_id and drafts.status = 'draft'
+        where matches.comparison = 'invoiced__orb_vs_stripe'
+    ) as expected
     group by currency
     union all
     select
@@ -89,6 +102,41 @@ with marts as (
         {{ sum_decimal('total_amount') }} as amount,
     from {{ ref('fct_stripe_invoices') }}
     where status in ('open', 'paid', 'uncollectible')
+    group by currency
+    union all
+    select
+        'collected__invoices_vs_payments' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('amount_paid') }} as amount,
+    from {{ ref('int_cash__invoice_payments') }}
+    where not is_outside_stripe
+    group by currency
+    union all
+    select
+        'collected__payments_vs_charges' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal("amount_captured - case when purpose = 'other' then amount_refunded else 0 end") }} as amount,
+    from {{ ref('fct_payments') }}
+    where status = 'succeeded'
+    group by currency
+    union all
+    select
+        'collected__fees_vs_schedule' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('fee_amount') }} as amount,
+    from {{ ref('fct_balance_transactions') }}
+    group by currency
+    union all
+    select
+        'collected__refunds_vs_credit_notes' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('returned_amount') }} as amount,
+    from {{ ref('fct_stripe_credit_notes') }}
+    where status = 'issued'
     group by currency
     union all
     select
@@ -188,6 +236,29 @@ bridge as (
     from {{ ref('rec_bridge') }}
     where concat(comparison, '/', line) in (select concat(comparison, '/', line) from marts)
     group by comparison, currency, line
+
+),
+
+held as (
+
+    select distinct
+        comparison,
+        line,
+    from marts
+
+),
+
+bridge as (
+
+    -- what a comparison derives from another comparison has no total of its own in the marts
+    select
+        lines.comparison,
+        lines.currency,
+        lines.line,
+        {{ sum_decimal('lines.amount') }} as amount,
+    from {{ ref('rec_bridge') }} as lines
+    inner join held on lines.comparison = held.comparison and lines.line = held.line
+    group by lines.comparison, lines.currency, lines.line
 
 )
 

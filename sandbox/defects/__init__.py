@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.defects import banked, credits, identity, invoiced, metered, settled
+from sandbox.defects import banked, collected, credits, identity, invoiced, metered, settled
 from sandbox.defects.base import Answer, Views
 from sandbox.defects.identity import INTERNAL, internal_accounts
 from sandbox.defects.metered import ingest
@@ -18,6 +18,7 @@ __all__ = ["INTERNAL", "PLANTS", "Answer", "Views", "codes", "ingest", "plant"]
 PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     **credits.PLANTS,
     **invoiced.PLANTS,
+    **collected.PLANTS,
     **settled.PLANTS,
     **banked.PLANTS,
     **identity.PLANTS,

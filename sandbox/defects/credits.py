@@ -235,7 +235,7 @@ def _void_differs(views: Views, code: str) -> list[Answer]:
             keys.id("re_3", f"{code}/{block['id']}", 23), payments[charge["payment_intent"]], amount, at + turn
         )
         views.stripe["refunds"].append(stripe.refund(keys, made))
-        transaction = stripe.balance_transaction(cash.refund_transaction(keys, made))
+        transaction = stripe.balance_transaction(views.world.calendar, cash.refund_transaction(keys, made))
         views.stripe["balance_transactions"].append(transaction)
         charge |= {"amount_refunded": amount, "refunded": amount == charge["amount"]}
         views.taken |= {made.id, charge["id"]}

@@ -54,7 +54,7 @@ def build(world: World) -> dict[str, list[Object]]:
         "metrics": [_metric(keys, product, world) for product in METERED],
         "subscriptions": [_subscription(keys, world, c, customers[c.id], plans) for c in world.company],
         "invoices": [_invoice(keys, world, i, payments_of[i.id], notes_of[i.id]) for i in world.invoices],
-        "credit_notes": [_credit_note(keys, note) for note in world.cash.credit_notes],
+        "credit_notes": [credit_note(keys, note) for note in world.cash.credit_notes],
         "credit_ledger": [
             ledger_entry(customer, entry)
             for customer in world.company
@@ -411,7 +411,7 @@ def _invoice(keys: Keys, world: World, invoice: Invoice, payments: list[Payment]
                 "reason": "Product unsatisfactory",
                 "total": _text(note.total, currency),
                 "voided_at": None,
-                "type": "refund" if note.refund_id else "adjustment",
+                "type": "refund" if note.is_post_payment else "adjustment",
                 "memo": None,
             }
             for note in notes
@@ -520,7 +520,8 @@ def _exact(amount: Decimal) -> str:
     return format(amount.normalize(), "f")
 
 
-def _credit_note(keys: Keys, note: CreditNote) -> Object:
+def credit_note(keys: Keys, note: CreditNote) -> Object:
+    """An issued credit note."""
     currency = note.invoice.customer.currency
     return {
         "id": note.orb_id,
@@ -530,7 +531,7 @@ def _credit_note(keys: Keys, note: CreditNote) -> Object:
         "invoice_id": note.invoice.id,
         "memo": None,
         "reason": "Product unsatisfactory",
-        "type": "refund" if note.refund_id else "adjustment",
+        "type": "refund" if note.is_post_payment else "adjustment",
         "subtotal": _text(note.amount, currency),
         "total": _text(note.total, currency),
         "customer": _minified(note.invoice.customer),

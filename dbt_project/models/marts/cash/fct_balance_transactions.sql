@@ -23,6 +23,7 @@ select
         when inferred.payout_id is not null then 'inferred'
     end as payout_attribution,
     transactions.currency,
+    {{ to_decimal('transactions.exchange_rate') }} as exchange_rate,
     transactions.gross_amount,
     transactions.fee_amount,
     transactions.net_amount,
