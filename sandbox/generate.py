@@ -12,7 +12,7 @@ from sandbox.calendar import Calendar, instant, iso
 from sandbox.dataset import Writer
 from sandbox.keyed import Keys
 from sandbox.views import app, bank, orb, stripe
-from sandbox.world import bill, meter
+from sandbox.world import bill, collect, meter
 
 
 def generate(
@@ -40,11 +40,12 @@ def generate(
             in_orb, answers = np.ones(len(metered.events), dtype=np.bool_), []
 
         progress("Orb rates and invoices, Stripe collects and pays out")
-        world = bill(metered, in_orb)
+        billed, misrated = catalogue.misrate(bill(metered, in_orb), wanted)
+        world = collect(billed)
         views = catalogue.Views(world, stripe.build(world), orb.build(world), bank.deposits(world))
 
         progress("Defects are planted" if wanted else "No defects are planted")
-        answers = answers + catalogue.plant(views, wanted)
+        answers = answers + misrated + catalogue.plant(views, wanted)
         views.stripe["events"] = stripe.feed(keys, calendar, views.stripe)
         statements = bank.statements(keys, calendar, views.deposits)
 

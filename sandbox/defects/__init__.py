@@ -1,19 +1,21 @@
 """The defects that can be planted, one module a hop, and the answer key: what the register must say about each of them.
 
-What stands between the product's events and Orb's is planted before Orb rates, so all that Orb makes of its usage follows from
-it. Every other class is planted into finished views. No object carries two plants.
+What stands between the product's events and Orb's is planted before Orb rates, and what Orb rates wrongly before anything is
+collected on it, so all that the systems make of it follows. Every other class is planted into finished views. No object
+carries two plants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.defects import banked, identity, invoiced
+from sandbox.defects import banked, identity, invoiced, rated
 from sandbox.defects.base import Answer, Views
 from sandbox.defects.identity import INTERNAL, internal_accounts
 from sandbox.defects.metered import EVENT_MISSING, drop_events
+from sandbox.defects.rated import misrate
 
-__all__ = ["EVENT_MISSING", "INTERNAL", "PLANTS", "Answer", "Views", "codes", "drop_events", "plant"]
+__all__ = ["EVENT_MISSING", "INTERNAL", "PLANTS", "Answer", "Views", "codes", "drop_events", "misrate", "plant"]
 
 PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {**invoiced.PLANTS, **banked.PLANTS, **identity.PLANTS}
 """In the order in which they are planted: within a hop the ones hardest to place first."""
@@ -24,7 +26,7 @@ def codes(wanted: str | Sequence[str]) -> list[str]:
 
     ValueError: a code that is not a class, naming those that are.
     """
-    known = [EVENT_MISSING, *PLANTS, INTERNAL]
+    known = [EVENT_MISSING, *rated.PLANTS, *PLANTS, INTERNAL]
     if wanted == "all":
         return known
     if wanted == "none":
