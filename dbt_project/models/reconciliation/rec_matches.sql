@@ -2,6 +2,7 @@
 
 {%- set comparisons = [
     ('metered', 'metered__app_vs_orb'),
+    ('rated', 'rated__usage_vs_lines'),
     ('invoiced', 'invoiced__orb_vs_stripe'),
     ('invoiced', 'invoiced__orb_paid_vs_stripe_paid'),
     ('banked', 'banked__payouts_vs_bank'),
