@@ -10,7 +10,7 @@ from sandbox.calendar import Calendar, instant, iso
 from sandbox.dataset import Writer
 from sandbox.keyed import Keys
 from sandbox.views import app, bank, orb, stripe
-from sandbox.world import bill, meter
+from sandbox.world import bill, collect, meter
 
 
 def generate(
@@ -34,11 +34,12 @@ def generate(
         metered, in_orb, answers = catalogue.ingest(meter(keys, calendar, customers, events), wanted)
 
         progress("Orb rates and invoices, Stripe collects and pays out")
-        world = bill(metered, in_orb)
+        billed, misrated = catalogue.misrate(bill(metered, in_orb), wanted)
+        world = collect(billed)
         views = catalogue.Views(world, stripe.build(world), orb.build(world), app.build(world), bank.deposits(world))
 
         progress("Defects are planted" if wanted else "No defects are planted")
-        answers = answers + catalogue.plant(views, wanted)
+        answers = answers + misrated + catalogue.plant(views, wanted)
         views.stripe["events"] = stripe.feed(keys, calendar, views.stripe)
         statements = bank.statements(keys, calendar, views.deposits)
 

@@ -74,6 +74,24 @@ with marts as (
     group by lines.currency
     union all
     select
+        'rated__usage_vs_lines' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('int_rating__lines') }}
+    where amount is not null
+    group by currency
+    union all
+    select
+        'rated__usage_vs_lines' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('rec_rated__coverage') }}
+    where coverage = 'rerated'
+    group by currency
+    union all
+    select
         'invoiced__orb_vs_stripe' as comparison,
         currency,
         'left_total' as line,

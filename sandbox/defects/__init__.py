@@ -1,19 +1,21 @@
 """The defects that can be planted, one module a hop, and the answer key: what the register must say about each of them.
 
-What stands between the product's events and Orb's is planted before Orb rates, so all that Orb makes of its usage follows from
-it. Every other class is planted into finished views. No object carries two plants.
+What stands between the product's events and Orb's is planted before Orb rates, and what Orb rates wrongly before anything is
+collected on it, so all that the systems make of it follows. Every other class is planted into finished views. No object
+carries two plants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sandbox.defects import banked, collected, credits, identity, invoiced, metered, settled
+from sandbox.defects import banked, collected, credits, identity, invoiced, metered, rated, settled
 from sandbox.defects.base import Answer, Views
 from sandbox.defects.identity import INTERNAL, internal_accounts
 from sandbox.defects.metered import ingest
+from sandbox.defects.rated import misrate
 
-__all__ = ["INTERNAL", "PLANTS", "Answer", "Views", "codes", "ingest", "plant"]
+__all__ = ["INTERNAL", "PLANTS", "Answer", "Views", "codes", "ingest", "misrate", "plant"]
 
 PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     **credits.PLANTS,
@@ -31,7 +33,7 @@ def codes(wanted: str | Sequence[str]) -> list[str]:
 
     ValueError: a code that is not a class, naming those that are.
     """
-    known = [*metered.PLANTS, *PLANTS, INTERNAL]
+    known = [*metered.PLANTS, *rated.PLANTS, *PLANTS, INTERNAL]
     if wanted == "all":
         return known
     if wanted == "none":

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Protocol
 
 from sandbox.keyed import Keys
 from sandbox.pricing import to_major
@@ -93,7 +94,20 @@ class Carrier:
     currency: str
 
 
-def choose(views: Views, code: str, what: str, carriers: Iterable[Carrier], count: int | None = None) -> list[Carrier]:
+class Ground(Protocol):
+    """What plants stand in: which objects carry one, and whose they are."""
+
+    taken: set[str]
+    touched: set[str]
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def times(self) -> int: ...
+
+
+def choose(views: Ground, code: str, what: str, carriers: Iterable[Carrier], count: int | None = None) -> list[Carrier]:
     """`count` untaken carriers, in different currencies and of customers not touched before as far as that goes."""
     count = count or views.times
     free = [carrier for carrier in carriers if carrier.id not in views.taken]

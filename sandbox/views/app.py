@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from sandbox.billing import WalletTransaction
 from sandbox.calendar import DAY, instant
-from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Price, list_prices, platform_fee_price
+from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Adjustment, Price, fee_prices, list_prices
 from sandbox.company import Customer
 from sandbox.pricing import to_major
 from sandbox.usage import MICRO, Ints
@@ -25,6 +25,7 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(38, 9)
 _QUANTITY = pa.decimal128(18, 6)
 _PERCENT = pa.decimal128(9, 6)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 CUSTOMERS = pa.schema(
     [
@@ -70,6 +71,7 @@ CONTRACTS = pa.schema(
         ("tax_percent", _PERCENT),
         ("net_terms_days", pa.int32()),
         ("price_overrides", pa.string()),
+        ("adjustments", pa.string()),
         ("orb_subscription_id", pa.string()),
         ("created_at", _INSTANT),
         ("updated_at", _INSTANT),
@@ -144,14 +146,14 @@ def _price_book(world: World) -> list[Object]:
             "unit": price.product.unit,
             "price_model": price.model_type,
             "currency": currency,
-            "config": json.dumps(price.config),
+            "config": _json(price.config),
             "orb_price_id": price.id,
             "effective_from": date(2026, 1, 1),
             "effective_to": None,
             "updated_at": _at(since),
         }
         for currency in CURRENCIES
-        for price in (*list_prices(world.keys, currency).values(), platform_fee_price(world.keys, currency))
+        for price in (*list_prices(world.keys, currency).values(), *fee_prices(world.keys, currency))
     ]
 
 
@@ -168,9 +170,10 @@ def _contract(customer: Customer) -> Object:
         "discount_percent": contract.discount_percent.quantize(Decimal("1e-6")),
         "tax_percent": customer.tax_percent.quantize(Decimal("1e-6")),
         "net_terms_days": contract.net_terms_days,
-        "price_overrides": json.dumps(
+        "price_overrides": _json(
             {price.product.code: _override(price) for price in customer.prices.values() if price.purpose != "minimum"}
         ),
+        "adjustments": _json([_adjustment(adjustment) for adjustment in contract.adjustments]),
         "orb_subscription_id": customer.orb_subscription_id,
         "created_at": _at(contract.created_at),
         "updated_at": _at(contract.created_at),
@@ -179,6 +182,20 @@ def _contract(customer: Customer) -> Object:
 
 def _override(price: Price) -> Object:
     return {"price_model": price.model_type, "config": price.config, "orb_price_id": price.id}
+
+
+def _adjustment(adjustment: Adjustment) -> dict[str, Any]:
+    return {
+        "adjustment_type": adjustment.kind,
+        "product_code": adjustment.product.code,
+        "value": adjustment.value,
+        "start_date": adjustment.start.isoformat(),
+        "end_date": adjustment.end.isoformat() if adjustment.end else None,
+    }
+
+
+def _json(value: Any) -> str:
+    return _ENCODER.encode(value).decode()
 
 
 def _wallet_transactions(world: World) -> list[Object]:
