@@ -232,6 +232,7 @@ covered as (
 
 bridge as (
 
+    -- what a comparison derives from another comparison has no total of its own in the marts
     select
         lines.comparison,
         lines.currency,
@@ -240,42 +241,6 @@ bridge as (
     from {{ ref('rec_bridge') }} as lines
     inner join covered
         on lines.comparison = covered.comparison and lines.line = covered.line
-    group by lines.comparison, lines.currency, lines.line
-
-),
-
-bridge as (
-
-    select
-        comparison,
-        currency,
-        line,
-        {{ sum_decimal('amount') }} as amount,
-    from {{ ref('rec_bridge') }}
-    where concat(comparison, '/', line) in (select concat(comparison, '/', line) from marts)
-    group by comparison, currency, line
-
-),
-
-held as (
-
-    select distinct
-        comparison,
-        line,
-    from marts
-
-),
-
-bridge as (
-
-    -- what a comparison derives from another comparison has no total of its own in the marts
-    select
-        lines.comparison,
-        lines.currency,
-        lines.line,
-        {{ sum_decimal('lines.amount') }} as amount,
-    from {{ ref('rec_bridge') }} as lines
-    inner join held on lines.comparison = held.comparison and lines.line = held.line
     group by lines.comparison, lines.currency, lines.line
 
 )
