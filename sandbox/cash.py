@@ -457,12 +457,14 @@ def _week_by_hand(rng: np.random.Generator, calendar: Calendar, transactions: It
 
 
 def _by_hand(keys: Keys, currency: str, at: int, ready: Sequence[Transaction]) -> list[Payout]:
-    """Of what is ready two thirds of the available part, as a round amount, then at once the rest, for a percent's fee."""
+    """Of what is ready two thirds of the available part, as a round amount, then at once the rest, for a percent's fee: of
+    what arrives, rounded half up, which for one sum in 101 takes a unit of the sum less."""
     available = sum(transaction.net for transaction in ready if transaction.available_at <= at)
     unit = to_minor(money("10", currency), currency)
     part = max(0, available * 2 // 3 // unit * unit)
     rest = sum(transaction.net for transaction in ready) - part
-    fee = max(-(-rest // 101), unit // 20)
+    rest -= rest % 101 == 50
+    fee = (rest + 50) // 101
     if rest <= 2 * fee:
         return []
     made = [_payout(keys, currency, part, at, name="by hand", is_automatic=False)] if part else []

@@ -4,7 +4,11 @@ with transactions as (
     select
         found.balance_transaction_id,
         coalesce(payments.customer_id, disputes.customer_id) as customer_id,
-        case when found.reporting_category = 'charge' then payments.payment_method_type else found.reporting_category end as applies_to,
+        case
+            when found.reporting_category = 'charge' then payments.payment_method_type
+            when found.reporting_category = 'payout' then concat(payouts.method, '_payout')
+            else found.reporting_category
+        end as applies_to,
         found.reporting_category = 'charge' and found.exchange_rate is not null as is_converted,
         found.currency,
         found.gross_amount,
@@ -14,6 +18,7 @@ with transactions as (
     from {{ ref('fct_balance_transactions') }} as found
     left join {{ ref('fct_payments') }} as payments on found.source_id = payments.payment_id
     left join {{ ref('fct_disputes') }} as disputes on found.source_id = disputes.dispute_id
+    left join {{ ref('fct_payouts') }} as payouts on found.source_id = payouts.payout_id
 
 ),
 
@@ -43,7 +48,7 @@ scheduled as (
     select
         claims.balance_transaction_id,
         claims.currency,
-        {{ multiply(multiply('claims.gross_amount', 'schedule.percent'), decimal_literal('0.01')) }} as percent_amount,
+        {{ multiply(multiply('abs(claims.gross_amount)', 'schedule.percent'), decimal_literal('0.01')) }} as percent_amount,
         schedule.fixed_amount,
         schedule.cap_amount,
     from claims
