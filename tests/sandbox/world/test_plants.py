@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.defects import PLANTS, codes
+from sandbox.defects import PLANTS, codes, rated
 from sandbox.generate import generate
+from tests.sandbox.world import rerating
 from tests.sandbox.world.conftest import TINY, Dataset, major
 from tests.sandbox.world.test_books import METRICS, app_usage, collected, orb_usage
 
@@ -114,6 +115,7 @@ def banked(dataset: Dataset) -> Found:
 
 COMPARISONS = {
     "metered__app_vs_orb": metered,
+    "rated__usage_vs_lines": rerating.differences,
     "invoiced__orb_vs_stripe": invoiced,
     "invoiced__orb_paid_vs_stripe_paid": paid,
     "banked__payouts_vs_bank": banked,
@@ -151,7 +153,7 @@ def test_every_class_is_planted_once_in_the_smallest_world_and_twice_in_larger_o
 
 
 def test_a_class_is_spread_over_customers_and_currencies(medium: Dataset) -> None:
-    for code in PLANTS:
+    for code in (*rated.PLANTS, *PLANTS):
         answers = [answer for answer in medium.answers if answer["cause"] == code and answer["comparison"]]
         if answers:
             assert len({answer["currency"] for answer in answers}) > 1, code
@@ -206,7 +208,7 @@ def test_test_mode_rows_are_the_only_ones_and_all_in_the_key(planted: Dataset) -
 
 def test_an_unknown_class_is_refused_with_the_ones_there_are() -> None:
     with pytest.raises(
-        ValueError, match="rounding_errors cannot be planted; choose from event_missing_in_orb, invoice_"
+        ValueError, match="rounding_errors cannot be planted; choose from event_missing_in_orb, proration_"
     ):
         codes("deposit_late,rounding_errors")
 
