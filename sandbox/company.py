@@ -183,8 +183,8 @@ def _weight(drawn: float, currency: str, billing_model: str, account_type: str) 
 def _life(number: int, account_type: str, calendar: Calendar) -> tuple[date, date | None]:
     """Some customers come in the middle of a month, one leaves at the end of the second."""
     first = calendar.first_day
-    if number == 4:
-        return first + timedelta(days=9), None
+    if number in (4, 8):
+        return first + timedelta(days=number + 5), None
     if account_type == "customer" and number == 20 and calendar.months > 2:
         return first, add_months(first, 2)
     if account_type == "customer" and number >= 10 and number % 6 == 5 and calendar.months > 1:

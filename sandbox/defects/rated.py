@@ -243,16 +243,17 @@ def _wrong_prorations(rating: Rating, invoice: Invoice, line: Line) -> Iterator[
 
 
 def _wrong_roundings(rating: Rating, invoice: Invoice, line: Line) -> Iterator[Line]:
-    """The largest line takes what rounding the invoice's exact sum once makes of a difference; or it is cut, not rounded."""
+    """Cut, not rounded; or the largest line takes what rounding the invoice's exact sum once makes of a difference."""
     usage = [other for other in rating.original(invoice).lines if other.price.purpose == "usage"]
-    if line.id != max(usage, key=lambda other: other.subtotal).id:
-        return
     currency, terms = line.price.currency, _terms(invoice, line)
     exact = {o.id: exact_amount(o.price, o.by_model, _terms(invoice, o).usage_discount) for o in usage}
+    if line.id not in exact:
+        return
     rounded = {line_id: to_minor(amount, currency) for line_id, amount in exact.items()}
-    rest = to_minor(sum(exact.values(), Decimal(0)), currency) - sum(rounded.values())
-    cut = int(exact[line.id].scaleb(MINOR_DIGITS[currency])) - rounded[line.id]
-    for change in (rest, cut):
+    changes = [int(exact[line.id].scaleb(MINOR_DIGITS[currency])) - rounded[line.id]]
+    if line.id == max(usage, key=lambda other: other.subtotal).id:
+        changes.append(to_minor(sum(exact.values(), Decimal(0)), currency) - sum(rounded.values()))
+    for change in changes:
         subtotal, discounted = line.subtotal + change, rounded[line.id] + change
         yield charged(line, invoice.customer, subtotal, adjustments(subtotal, discounted, terms, currency))
 
@@ -283,10 +284,10 @@ def _line_missing(rating: Rating, code: str) -> list[Answer]:
 
 def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
     """The list price was left on the subscription and bills requests that nobody made, beside the contract's line."""
-    places = [(i, line) for i, line in rating.carriers() if line.price.product.code == "text_requests"]
+    places = [(i, line) for i, line in rating.carriers() if line.price.purpose == "fixed_fee"]
     rng = rating.keys.rng(f"defects/{code}/quantities")
     answers = []
-    for invoice, _ in _choose_lines(rating, code, "lines of requests of contracts", places):
+    for invoice, _ in _choose_lines(rating, code, "fees of contracts", places):
         customer, now = invoice.customer, rating.invoices[invoice.id]
         price = list_prices(rating.keys, customer.currency)["text_requests"]
         quantity = int(rng.integers(200, 2000)) * MICRO

@@ -106,6 +106,9 @@ def test_invoice_lines_rerate_from_usage_and_the_products_own_prices(clean: Data
     assert rated > 50
 
 
+ORDER = ("usage_discount", "amount_discount", "percentage_discount", "maximum", "minimum")
+
+
 def test_invoice_arithmetic_holds_from_subtotal_to_amount_due(clean: Dataset) -> None:
     contracts = {row["customer_id"]: row for row in clean.table("contracts").to_pylist()}
     for invoice in clean.objects("orb/invoices"):
@@ -114,14 +117,20 @@ def test_invoice_arithmetic_holds_from_subtotal_to_amount_due(clean: Dataset) ->
         total = committed = Decimal(0)
         for line in invoice["line_items"]:
             adjusted = Decimal(line["subtotal"])
+            kinds = [adjustment["adjustment_type"] for adjustment in line["adjustments"]]
+            assert kinds == sorted(kinds, key=ORDER.index)
             for adjustment in line["adjustments"]:
                 amount = Decimal(adjustment["amount"])
-                if adjustment["adjustment_type"] == "percentage_discount":
-                    assert contract is not None
-                    assert amount == (adjusted * contract["discount_percent"] / 100).quantize(digit, ROUND_HALF_UP)
-                    adjusted -= amount
-                else:
-                    adjusted += amount
+                match adjustment["adjustment_type"]:
+                    case "percentage_discount":
+                        assert contract is not None
+                        assert amount == (adjusted * contract["discount_percent"] / 100).quantize(digit, ROUND_HALF_UP)
+                    case "amount_discount":
+                        assert amount == min(adjusted, Decimal(adjustment["amount_discount"]))
+                    case "maximum":
+                        assert amount == adjusted - Decimal(adjustment["maximum_amount"])
+                assert amount > 0
+                adjusted += amount if adjustment["adjustment_type"] == "minimum" else -amount
             assert Decimal(line["adjusted_subtotal"]) == adjusted
             assert Decimal(line["amount"]) == adjusted - Decimal(line["credits_applied"]) >= 0
             for tax in line["tax_amounts"]:
@@ -129,7 +138,7 @@ def test_invoice_arithmetic_holds_from_subtotal_to_amount_due(clean: Dataset) ->
                 assert Decimal(tax["amount"]) == (Decimal(line["amount"]) * share).quantize(digit, ROUND_HALF_UP)
                 total += Decimal(tax["amount"])
             total += Decimal(line["amount"])
-            is_fee = line["price"]["price_type"] == "fixed_price" and not line["adjustments"]
+            is_fee = line["price"]["price_type"] != "usage_price" and "minimum" not in kinds
             committed += 0 if is_fee else adjusted
         assert Decimal(invoice["total"]) == Decimal(invoice["amount_due"]) == total
         if contract and invoice["invoice_source"] == "subscription":
@@ -396,16 +405,20 @@ def test_the_world_has_all_that_can_happen_to_money(medium_clean: Dataset) -> No
     assert {p["model_type"] for p in medium_clean.objects("orb/prices")} == {
         "unit",
         "package",
+        "package_with_allocation",
         "tiered",
+        "tiered_package",
         "bulk",
         "matrix",
+        "threshold_total_amount",
+        "percent",
     }
     invoices = medium_clean.objects("orb/invoices")
     assert {i["status"] for i in invoices} == {"draft", "synced", "paid", "void"}
     assert sum(i["status"] == "void" for i in invoices) == 1
     assert all(i["will_auto_issue"] for i in invoices if i["status"] == "draft")
     adjustments = {a["adjustment_type"] for i in invoices for line in i["line_items"] for a in line["adjustments"]}
-    assert adjustments == {"percentage_discount", "minimum"}
+    assert adjustments == set(ORDER)
     assert {n["type"] for n in medium_clean.objects("orb/credit_notes")} == {"refund", "adjustment"}
     assert {n["type"] for n in medium_clean.objects("stripe/credit_notes")} == {"post_payment", "pre_payment"}
     assert {d["status"] for d in medium_clean.objects("stripe/disputes")} >= {"won", "lost"}

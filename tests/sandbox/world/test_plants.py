@@ -11,25 +11,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.defects import PLANTS, codes
+from sandbox.defects import PLANTS, codes, rated
 from sandbox.generate import generate
-from tests.sandbox.world import cash, credits
+from tests.sandbox.world import cash, credits, metered, rerating
 from tests.sandbox.world.conftest import TINY, Dataset, major
-from tests.sandbox.world.test_books import METRICS, app_usage, collected, orb_usage
+from tests.sandbox.world.test_books import collected
 
 Found = dict[str, tuple[str | None, str | None, Decimal]]
-
-
-def metered(dataset: Dataset) -> Found:
-    found: Found = {}
-    for metric in METRICS:
-        app, orb = app_usage(dataset, metric), orb_usage(dataset, metric)
-        for customer, day in set(app) | set(orb):
-            difference = app.get((customer, day), Decimal(0)) - orb.get((customer, day), Decimal(0))
-            if difference:
-                key = f"{customer}/{metric}/{day}"
-                found[key] = (key, key, difference)
-    return found
 
 
 def live_invoices(dataset: Dataset) -> dict[str | None, list[dict[str, Any]]]:
@@ -298,7 +286,8 @@ def known_to_stripe(dataset: Dataset) -> Found:
 
 
 COMPARISONS = {
-    "metered__app_vs_orb": metered,
+    "metered__app_vs_orb": metered.differences,
+    "rated__usage_vs_lines": rerating.differences,
     **credits.COMPARISONS,
     "invoiced__orb_vs_stripe": invoiced,
     "invoiced__orb_paid_vs_stripe_paid": paid,
@@ -349,7 +338,7 @@ def test_every_class_is_planted_once_in_the_smallest_world_and_twice_in_larger_o
 
 
 def test_a_class_is_spread_over_customers_and_currencies(medium: Dataset) -> None:
-    for code in PLANTS:
+    for code in (*rated.PLANTS, *PLANTS):
         answers = [answer for answer in medium.answers if answer["cause"] == code and answer["comparison"]]
         if answers:
             # converted is into dollars only
@@ -404,7 +393,7 @@ def test_test_mode_rows_are_the_only_ones_and_all_in_the_key(planted: Dataset) -
 
 
 def test_an_unknown_class_is_refused_with_the_ones_there_are() -> None:
-    with pytest.raises(ValueError, match="rounding_errors cannot be planted; choose from event_missing_in_orb, topup_"):
+    with pytest.raises(ValueError, match="rounding_errors cannot be planted; choose from event_late, period_shifted, "):
         codes("deposit_late,rounding_errors")
 
 
