@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -55,6 +55,9 @@ class Landed(Protocol):
 
     def settled_sequence(self, stream: Stream) -> Mapping[tuple[str, str], int]:
         """By parent id and unit, the highest `sequence` number up to which every live object that landed is final."""
+
+    def live_children(self, stream: Stream, parents: Collection[str]) -> Mapping[str, set[str]]:
+        """By parent id, for those of these parents that have any, ids of the live objects that landed with it."""
 
     def unlanded(self, stream: Stream, rows: pa.Table) -> pa.Table:
         """Those typed rows whose newest landed version, if any, is another: for reading a table again after its cursor lost its

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -155,7 +155,11 @@ class _Verbatim(stripe.RequestsClient):
     def request(  # type: ignore[override]  # the SDK's clients leave out what their base class lists
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[Any, int, Mapping[str, str]]:
-        body, status, answered = super().request(method, url, headers, post_data)
+        stream, status, answered = super().request_stream(method, url, headers, post_data)
+        try:
+            body = stream.read(decode_content=True)
+        except Exception as error:
+            self._handle_request_error(error)
         return _Body.of(body) if status < 300 else body, status, answered
 
 
@@ -190,6 +194,7 @@ class StripeSource:
 
     client: stripe.StripeClient
     limits: _Limits
+    landed: Landed
     now: Callable[[], datetime]
     api_version: str = API_VERSION
 
@@ -206,7 +211,7 @@ class StripeSource:
             max_network_retries=0,
         )
         allowed = _ACCOUNT_LIMIT / 4 if "_test_" in key else _ACCOUNT_LIMIT
-        return StripeSource(client, _Limits(settings.stripe_requests_per_second or allowed), now)
+        return StripeSource(client, _Limits(settings.stripe_requests_per_second or allowed), landed, now)
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
         """What was created since the cursor, then what else was changed as events say; all, where there is no cursor."""
@@ -221,11 +226,24 @@ class StripeSource:
             part = replace(part, since=since - max(_OVERLAP_SECONDS, int(stream.lookback.total_seconds())))
             origin = "event" if stream.change_events else "sweep"
         missing = dict(changes)
-        for page in self._pages(stream, part, partial(self._landing, stream, changes, origin)):
-            _strike_out(missing, page)
+        # An invoice that is still a draft can lose lines, and all of them by being deleted.
+        gone = self.landed.live_children(stream, changes) if stream.reads == "lines" else {}
+        unreadable = b""
+        listed = self._pages(stream, part, partial(self._landing, stream, changes, origin))
+        for page in chain(listed, self._changed(stream, changes, missing)):
+            unreadable += b"".join(one.original for one in page.rejected)
+            for row in page.rows:
+                missing.pop(row.parent_id or row.object_id, None)
+                gone.get(row.parent_id or "", set()).discard(row.object_id)
             yield page
-        yield from self._changed(stream, changes, missing)
         yield Page(
+            [
+                Row(line, b"{}", "event", parent_id=parent, source_at=_instant(changes[parent].at), is_deleted=True)
+                for parent, lines in gone.items()
+                for line in lines
+                # What is there and can't be understood is not gone.
+                if line.encode() not in unreadable
+            ],
             cursor=None if place is None else str(place),
             # A stream in which nothing happens must not fall behind what the feed reaches back to.
             is_checkpoint=bool(since and place and place - since > _DAY),
@@ -276,7 +294,7 @@ class StripeSource:
         return changes
 
     def _changed(self, stream: Stream, changes: Mapping[str, _Change], missing: dict[str, _Change]) -> Iterator[Page]:
-        """The missing ones of the changed objects: many in pages of the list, what those don't show one by one."""
+        """Those of the changed objects that go on missing: many in pages of the list, what these don't show one by one."""
         dated = sorted(((one.created, key) for key, one in missing.items() if one.created is not None), reverse=True)
         if len(dated) > _FETCHED_SINGLY:
             share = -(-len(dated) // _AT_ONCE)
@@ -284,9 +302,7 @@ class StripeSource:
                 partial(self._from_one_on, stream, changes, dated[start : start + share])
                 for start in range(0, len(dated), share)
             ]
-            for page in side_by_side(steps, _AT_ONCE, _PAGES_AHEAD):
-                _strike_out(missing, page)
-                yield page
+            yield from side_by_side(steps, _AT_ONCE, _PAGES_AHEAD)
         yield from side_by_side(
             [partial(self._again, stream, changes, object_id) for object_id in missing], _AT_ONCE, _PAGES_AHEAD
         )
@@ -329,9 +345,9 @@ class StripeSource:
                 continue
             change = changes.get(about.id)
             source_at = _instant(change.at if change else about.created_second)
-            inner = partial(self._inner, stream, about.id, origin, source_at)
             match stream.reads:
                 case "lines":
+                    inner = partial(self._inner, stream, about.id, origin, source_at)
                     lines = decode(stream, raw, _Invoice).lines
                     if lines.has_more:
                         whole = _Part(f"/v1/invoices/{quote(about.id)}/lines")
@@ -345,6 +361,7 @@ class StripeSource:
                     payout = decode(stream, raw, _Payout)
                     if payout.automatic and payout.reconciliation_status == "completed":
                         settled = _Part("/v1/balance_transactions", {"payout": about.id})
+                        inner = partial(self._inner, stream, about.id, origin, source_at)
                         nested.append(partial(self._part, stream, settled, inner, 1))
                 case _:
                     rows.append(Row(about.id, bytes(raw), origin, source_at=source_at))
@@ -472,11 +489,6 @@ def _listed(raw: msgspec.Raw) -> _Listed | None:
         return msgspec.json.decode(raw, type=_Listed)
     except msgspec.MsgspecError:
         return None
-
-
-def _strike_out(missing: dict[str, _Change], page: Page) -> None:
-    for row in page.rows if missing else ():
-        missing.pop(row.parent_id or row.object_id, None)
 
 
 def _every(path: str) -> dict[str, Any]:

@@ -6,22 +6,27 @@ its ledger line commits, and payloads are not copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingestion.lake import Batch, Lake
 from ingestion.payload import SCHEMAS, Item
 from ingestion.sources.base import Measure, Window, tallied
 from ingestion.streams import CERTIFICATES, REJECTED, Stream, stream_named
 from ingestion.warehouses.base import WarehouseError
+
+_FEWEST_MEGABYTES = 64
+
+T = TypeVar("T")
 
 _LEDGER = """
 create schema if not exists ingestion;
@@ -64,6 +69,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lake = lake
         self._indexed: set[Stream] = set()
+        self._megabytes = _FEWEST_MEGABYTES
         try:
             self._connection = duckdb.connect(str(path))
         except duckdb.IOException as error:
@@ -71,7 +77,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 f"{path} can't be opened for writing: {_first_line(error)} "
                 "DuckDB has one writer at a time; wait for the other run to end, or close the program that has it open."
             ) from error
-        self._connection.execute("set TimeZone = 'UTC'")
+        self._connection.execute(f"set TimeZone = 'UTC'; set memory_limit = '{self._megabytes}MB'")
         self._connection.execute(_LEDGER)
         self._refuse_another_lake(path)
 
@@ -98,7 +104,11 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         manifest = batch.manifest
         if self._rows("select 1 from ingestion.batches where batch_id = ?", manifest.batch_id):
             return
-        stream = stream_named(f"{manifest.source}.{manifest.stream}")
+        self._sparing(lambda: self._commit(batch, loaded_at))
+
+    def _commit(self, batch: Batch, loaded_at: datetime) -> None:
+        """Rows and ledger line, in one transaction."""
+        manifest = batch.manifest
         with self._transaction():
             self._connection.execute(
                 "insert into ingestion.batches by name select ? as batch_id, ? as source, ? as stream, ? as cursor_from, "
@@ -121,7 +131,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 ],
             )
             if manifest.row_count:
-                self._index(stream, batch.path)
+                self._index(stream_named(f"{manifest.source}.{manifest.stream}"), batch.path)
 
     def ensure(self, stream: Stream, schema: pa.Schema) -> None:
         schema_name, table = stream.asset_key
@@ -149,6 +159,11 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         self._connection.execute(f"create or replace view {schema_name}.{table} as {rows}")
 
     def news(self, stream: Stream, rows: pa.Table) -> pa.Table:
+        if not rows.num_rows:
+            return rows
+        # Of a first reading nothing is known: that is told by the ids alone, in half the time.
+        if not self._select(f"from candidates semi join {self._index_of(stream)} using (object_id)", rows).num_rows:
+            return rows.filter(pc.invert(rows["is_deleted"])) if pc.any(rows["is_deleted"]).as_py() else rows
         return self._select(
             f"""
             select candidates.*
@@ -174,6 +189,18 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             list(stream.final),
         )
         return {object_id for (object_id,) in found}
+
+    def live_children(self, stream: Stream, parents: Collection[str]) -> Mapping[str, set[str]]:
+        found = self._rows(
+            f"""
+            select parent_id, list(object_id)
+            from {self._index_of(stream)}
+            where list_contains(?::varchar[], parent_id) and not is_deleted
+            group by parent_id
+            """,
+            list(parents),
+        )
+        return {parent: set(children) for parent, children in found}
 
     def settled_sequence(self, stream: Stream) -> Mapping[tuple[str, str], int]:
         found = self._rows(
@@ -332,9 +359,13 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             created, amount, unit, status, sequence = (f"list_extract(found, {n})" for n in range(1, 6))
             parent_id = "parent_id"
             file = f"(select *, json_extract_string(payload, [{paths}]) as found from {file})"
+        index = self._index_of(stream)
+        is_any_known = self._connection.execute(
+            f"select 1 from {file} semi join {index} using (object_id) limit 1"
+        ).fetchall()
         self._connection.execute(
             f"""
-            insert or replace into {self._index_of(stream)}
+            {"insert or replace" if is_any_known else "insert"} into {index}
             select
                 object_id,
                 payload_hash,
@@ -466,8 +497,17 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
 
     def _rows(self, sql: str, *values: object, named: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """All rows: DuckDB refuses other work on a connection while a result is half read."""
-        rows: list[tuple[Any, ...]] = self._connection.execute(sql, named or values).fetchall()
-        return rows
+        return self._sparing(lambda: self._connection.execute(sql, named or values).fetchall())
+
+    def _sparing(self, work: Callable[[], T]) -> T:
+        """What `work` returns. DuckDB keeps what it has read of its file for as long as there is room: it gets no more than work
+        needs, or the index of all objects would come to be in memory."""
+        while True:
+            try:
+                return work()
+            except duckdb.OutOfMemoryException:
+                self._megabytes *= 2
+                self._connection.execute(f"set memory_limit = '{self._megabytes}MB'")
 
     def _select(self, sql: str, candidates: pa.Table) -> pa.Table:
         """Rows of `candidates` that the statement keeps, in the order and with the schema they came in."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ingestion import measure, postgres, rebuild
+from benchmarks.ingestion import measure, postgres, rebuild, stripe
 from benchmarks.ingestion.measure import ContestantFailed, Run, Target, contestant, report
 
 
@@ -32,6 +32,20 @@ def test_the_postgres_benchmark_lands_every_row_and_ends_with_its_line(
         200,
         200,
     ]
+
+
+def test_the_stripe_benchmark_lands_every_charge_once_and_is_never_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], results: Path
+) -> None:
+    # As above; the real ones are run by `make bench`.
+    for peer in ("dlt", "tap_stripe"):
+        monkeypatch.setattr(stripe, peer, lambda base, folder: Run(1.0, 1.0, 1.0, {"rows": 300}))
+    sizes = ["--rows", "3000", "--peers-rows", "300", "--limited-rows", "600", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["stripe", *sizes])
+    stripe.main()
+    assert "0.00 requests refused (at most 0)" in capsys.readouterr().out.splitlines()[-1]
+    rows = [row["objects"] for row in json.loads((results / "stripe.json").read_text())["table"]]
+    assert rows == [3000, 300, 300, 300, 300, 600, 2400]
 
 
 def test_the_rebuild_benchmark_sees_the_same_rows_on_both_sides_and_ends_with_its_line(

@@ -150,6 +150,23 @@ def test_every_line_of_an_invoice_lands_however_many_it_has(
     assert rows == [(f"il_in_1_{n:03}", "in_1") for n in range(count)]
 
 
+def test_a_line_that_a_draft_lost_lands_as_a_deletion_and_so_do_all_lines_of_a_deleted_draft(
+    run: Sync, stripe: Path, settings: Settings
+) -> None:
+    drafts = [_invoice(number, NOW - 9 * DAY, lines=2) for number in (1, 2, 3)]
+    write_objects(stripe, invoices=drafts, events=[])
+    assert run("invoice_lines").rows == 6
+    write_objects(
+        stripe,
+        invoices=[_invoice(1, NOW - 9 * DAY, lines=1), drafts[2]],
+        events=[_event(1, "invoice.updated", drafts[0], NOW - DAY), _event(2, "invoice.deleted", drafts[1], NOW - DAY)],
+    )
+    assert run("invoice_lines").rows == 3
+    assert run("invoice_lines").rows == 0
+    deleted = [row[0] for row in landed(settings, "raw_stripe.invoice_lines") if row[1]]
+    assert deleted == ["il_in_1_001", "il_in_2_000", "il_in_2_001"]
+
+
 def test_every_page_of_a_list_is_read(run: Sync, stripe: Path, settings: Settings) -> None:
     charges = [{"id": f"ch_{n:04}", "object": "charge", "created": NOW - n} for n in range(1234)]
     write_objects(stripe, charges=charges)
