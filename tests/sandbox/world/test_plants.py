@@ -124,15 +124,12 @@ def composed(dataset: Dataset) -> Found:
     for currency in ("usd", "eur", "jpy"):
         moments: list[tuple[int, int, dict[str, Any]]] = []
         for transaction in transactions:
-            if (
-                transaction["currency"] == currency
-                and transaction["type"] != "payout"
-                and transaction["id"] not in listed
-            ):
-                at = min(
-                    [at for money, at in instants if money == currency and at >= transaction["created"]], default=0
-                )
-                moments.append((min(at or transaction["available_on"], transaction["available_on"]), 0, transaction))
+            is_open = transaction["type"] != "payout" and transaction["id"] not in listed
+            if is_open and transaction["currency"] == currency:
+                # a refund is available from the start of its day, and an instant payout draws on what is pending
+                ready = max(transaction["created"], transaction["available_on"])
+                later = [at for money, at in instants if money == currency and at >= transaction["created"]]
+                moments.append((min([ready, *later]), 0, transaction))
         moments += [(payout["created"], 1, payout) for payout in payouts if payout["currency"] == currency]
         waiting = 0
         for _, _, moved in sorted(moments, key=lambda moment: moment[:2]):

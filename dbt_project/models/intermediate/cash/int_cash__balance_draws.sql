@@ -86,7 +86,8 @@ events as (
         1 as place,
         case
             when instants.next_instant_at < unlisted.available_at then instants.next_instant_at
-            else unlisted.available_at
+            -- a refund is available from the start of its day, and yet not before it was made
+            else greatest(unlisted.created_at, unlisted.available_at)
         end as occurred_at,
         unlisted.net_amount as amount,
     from unlisted
