@@ -12,7 +12,13 @@ import duckdb
 
 from reporting.marts import ReportUnavailable, opened
 
-MARTS = ("reconciliation.fct_breaks", "reconciliation.fct_break_consequences", "seeds.break_causes", "seeds.currencies")
+MARTS = (
+    "reconciliation.fct_breaks",
+    "reconciliation.fct_break_consequences",
+    "reconciliation.rec_metered__event_by_event",
+    "seeds.break_causes",
+    "seeds.currencies",
+)
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,23 @@ class Consequence:
 
 
 @dataclass(frozen=True)
+class Event:
+    """One of the events that a day of usage differs by; `confidence` is certain, likely or possible."""
+
+    event_id: str | None
+    left_amount: Decimal
+    right_amount: Decimal
+    confidence: str
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """A break with what it means, what to do, what it caused and the objects as their sources sent them."""
+    """A break with what it means, what to do, the events behind it, what it caused and the objects as their sources sent them."""
 
     found: Break
     meaning: str
     remedy: str
+    events: tuple[Event, ...]
     consequences: tuple[Consequence, ...]
     left_payload: str | None
     right_payload: str | None
@@ -143,11 +160,22 @@ def explain(warehouse: Path, break_id: str) -> tuple[Explanation, dict[str, int]
             """,
             [one.break_id],
         ).fetchall()
+        # A day of usage is called by customer, metric, day and cause; its events by their own ids in the place of the cause.
+        events = connection.execute(
+            """
+            select evidence ->> 'event_id', left_amount, right_amount, evidence ->> 'confidence'
+            from reconciliation.rec_metered__event_by_event
+            where $comparison = 'metered__app_vs_orb' and cause = $cause and starts_with(match_key, $day)
+            order by match_key
+            """,
+            {"comparison": one.comparison, "cause": one.cause, "day": one.match_key.removesuffix(one.cause)},
+        ).fetchall()
         return (
             Explanation(
                 one,
                 meaning,
                 remedy,
+                tuple(Event(*row) for row in events),
                 tuple(Consequence(*row) for row in consequences),
                 _payload(connection, one.left_ref, one.left_batch_id),
                 _payload(connection, one.right_ref, one.right_batch_id),

@@ -71,6 +71,13 @@ def render_explanation(told: Explanation, exponents: Mapping[str, int], console:
         facts.add_row(name, value)
     console.print(facts)
     console.print(Text("\nWhat to do", "bold"), Padding(told.remedy, (0, 2)))
+    if told.events:
+        console.print(Text("\nThe events behind it", "bold"))
+        listing = table("event", "#product", "#Orb", "confidence")
+        for event in told.events:
+            here, there = exactly((event.left_amount, event.right_amount), one.currency, exponents)
+            listing.add_row(event.event_id or "only in Orb", here, there, event.confidence)
+        console.print(listing)
     if told.consequences:
         console.print(Text("\nWhat it caused", "bold"))
         listing = table("hop", "object", "id", "#amount", "in")
