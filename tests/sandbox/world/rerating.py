@@ -52,7 +52,7 @@ def differences(dataset: Dataset) -> Found:
     usage = _usage(dataset)
     found: Found = {}
     for invoice in dataset.objects("orb/invoices"):
-        if invoice["status"] in ("synced", "paid") and invoice["invoice_source"] == "subscription":
+        if invoice["status"] in ("issued", "synced", "paid") and invoice["invoice_source"] == "subscription":
             customer = customers[invoice["customer"]["external_customer_id"]]
             rows = list(_rows(invoice, customer, metrics, usage))
             if invoice["currency"] == customer.currency:
