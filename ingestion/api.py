@@ -84,6 +84,11 @@ class Pace:
             self._next = turn + self._seconds
         time.sleep(max(0.0, turn - time.monotonic()))
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether there are more requests to make than may be made."""
+        return self._next - self._seconds > time.monotonic()
+
 
 def side_by_side(steps: Sequence[Step[T]], workers: int, ahead: int) -> Generator[T, None, None]:
     """What comes of steps and of those that follow from them, as it comes; a step's own comes before what follows from it.

@@ -183,9 +183,15 @@ class _Limits:
         self._endpoints = defaultdict[str, Pace](lambda: Pace(max(_ENDPOINT_LIMIT, account / 4)))
 
     def wait(self, path: str) -> None:
-        resource, *rest = path.removeprefix("/v1/").split("/")
-        self._endpoints["/".join([resource, *rest[1:]])].wait()
+        self._endpoint(path).wait()
         self._account.wait()
+
+    def is_waited_for(self, path: str) -> bool:
+        return self._endpoint(path).is_waited_for or self._account.is_waited_for
+
+    def _endpoint(self, path: str) -> Pace:
+        resource, *rest = path.removeprefix("/v1/").split("/")
+        return self._endpoints["/".join([resource, *rest[1:]])]
 
 
 @dataclass(frozen=True)
@@ -228,10 +234,10 @@ class StripeSource:
         missing = dict(changes)
         # An invoice that is still a draft can lose lines, and all of them by being deleted.
         gone = self.landed.live_children(stream, changes) if stream.reads == "lines" else {}
-        unreadable = b""
-        listed = self._pages(stream, part, partial(self._landing, stream, changes, origin))
+        unreadable: list[bytes] = []
+        listed = self._pages(stream, part, partial(self._rows, stream, changes, origin))
         for page in chain(listed, self._changed(stream, changes, missing)):
-            unreadable += b"".join(one.original for one in page.rejected)
+            unreadable += [one.original for one in page.rejected]
             for row in page.rows:
                 missing.pop(row.parent_id or row.object_id, None)
                 gone.get(row.parent_id or "", set()).discard(row.object_id)
@@ -242,7 +248,7 @@ class StripeSource:
                 for parent, lines in gone.items()
                 for line in lines
                 # What is there and can't be understood is not gone.
-                if line.encode() not in unreadable
+                if not any(line.encode() in original for original in unreadable)
             ],
             cursor=None if place is None else str(place),
             # A stream in which nothing happens must not fall behind what the feed reaches back to.
@@ -315,7 +321,7 @@ class StripeSource:
         shown = {one.id: (one.at or 0, raw) for raw in raws if (one := _listed(raw))}
         oldest = min((at for at, _ in shown.values()), default=0)
         changed = [raw for object_id, (_, raw) in shown.items() if object_id in changes]
-        page, nested = self._landing(stream, changes, "event", changed)
+        page, nested = self._rows(stream, changes, "event", changed)
         rest = [(at, object_id) for at, object_id in wanted[1:] if object_id not in shown and at <= oldest]
         return page, [*nested, *([partial(self._from_one_on, stream, changes, rest)] if rest else [])]
 
@@ -325,13 +331,13 @@ class StripeSource:
         """A changed object as it is now. One that is gone is deleted if an event says so."""
         current = self._retrieve(stream, object_id)
         if current is not None:
-            return self._landing(stream, changes, "event", [current])
+            return self._rows(stream, changes, "event", [current])
         change = changes[object_id]
         if change.deleted is None:
             return Page(), ()
         return Page([Row(object_id, change.deleted, "event", source_at=_instant(change.at), is_deleted=True)]), ()
 
-    def _landing(
+    def _rows(
         self, stream: Stream, changes: Mapping[str, _Change], origin: str, raws: Sequence[msgspec.Raw]
     ) -> tuple[Page, list[Step[Page]]]:
         """The rows of some listed objects, and the lists in them that are to be read to their ends."""
@@ -351,7 +357,7 @@ class StripeSource:
                     lines = decode(stream, raw, _Invoice).lines
                     if lines.has_more:
                         whole = _Part(f"/v1/invoices/{quote(about.id)}/lines")
-                        nested.append(partial(self._part, stream, whole, inner, 1))
+                        nested.append(partial(self._next_page, stream, whole, inner, 1))
                     else:
                         page, _ = inner(lines.data)
                         rows += page.rows
@@ -362,7 +368,7 @@ class StripeSource:
                     if payout.automatic and payout.reconciliation_status == "completed":
                         settled = _Part("/v1/balance_transactions", {"payout": about.id})
                         inner = partial(self._inner, stream, about.id, origin, source_at)
-                        nested.append(partial(self._part, stream, settled, inner, 1))
+                        nested.append(partial(self._next_page, stream, settled, inner, 1))
                 case _:
                     rows.append(Row(about.id, bytes(raw), origin, source_at=source_at))
         return Page(rows, rejected=rejected), nested
@@ -393,7 +399,7 @@ class StripeSource:
             since=int(window.since.timestamp()) if window.since else None,
             until=int(window.until.timestamp()),
         )
-        for page in self._pages(stream, part, partial(self._landing, stream, {}, ""), grain=_DAY):
+        for page in self._pages(stream, part, partial(self._rows, stream, {}, ""), grain=_DAY):
             for row in page.rows:
                 if isinstance(found := head(stream, row.payload), Head):
                     yield msgspec.structs.replace(found.item(), object_id=row.object_id)
@@ -403,9 +409,9 @@ class StripeSource:
 
     def _pages(self, stream: Stream, part: _Part, reading: _Reading[T], grain: int = 1) -> Iterator[T]:
         """What `reading` makes of each page of a list, to the end, and of the lists in it; in no order."""
-        return side_by_side([partial(self._part, stream, part, reading, grain)], _AT_ONCE, _PAGES_AHEAD)
+        return side_by_side([partial(self._next_page, stream, part, reading, grain)], _AT_ONCE, _PAGES_AHEAD)
 
-    def _part(
+    def _next_page(
         self, stream: Stream, part: _Part, reading: _Reading[T], grain: int, idle: int
     ) -> tuple[T, Sequence[Step[T]]]:
         """One page, newest first as Stripe sends them, and what is left of the part."""
@@ -428,8 +434,9 @@ class StripeSource:
         left = replace(part, after=oldest.id if oldest else part.after, is_end_told=not page.has_more)
         pieces = [left]
         if page.has_more and newest and oldest and newest.at is not None and oldest.at is not None:
-            pieces = left.cut(newest.at, oldest.at, idle, grain)
-        return result, [*following, *(partial(self._part, stream, piece, reading, grain) for piece in pieces)]
+            # Another worker would only wait with the others for its turn.
+            pieces = left.cut(newest.at, oldest.at, 0 if self.limits.is_waited_for(part.path) else idle, grain)
+        return result, [*following, *(partial(self._next_page, stream, piece, reading, grain) for piece in pieces)]
 
     def _retrieve(self, stream: Stream, object_id: str) -> msgspec.Raw | None:
         """The object as it is now; None when it is gone: some kinds are then not found, others only say so."""

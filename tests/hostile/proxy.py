@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from random import Random
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ingestion.streams import Stream
 from tests.hostile.company import READ, Company
@@ -19,6 +19,7 @@ from tests.hostile.faults import Answer, Fault, Passing, key_expired, time_out
 
 # With it a closed connection is a reset one.
 _NO_LINGER = struct.pack("ii", 1, 0)
+_PLACES = ("created", "cursor", "limit", "starting_after")
 
 
 class Weather:
@@ -76,19 +77,19 @@ def _change_one(company: Company, streams: Sequence[Stream], chance: Random) -> 
 async def _connected(
     weather: Weather,
     address: str,
-    pages: dict[bytes, Answer],
+    pages: dict[str, Answer],
     meanwhile: Callable[[], None],
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
-    """Answer the requests of one connection. `pages`: the last true answer of each path."""
+    """Answer the requests of one connection. `pages`: the last true answer of each list."""
     with suppress(ConnectionError, asyncio.IncompleteReadError):
         while True:
             head, body = await _message(reader)
             answer = await _forwarded(address, head, body)
-            path = head.split(b" ", 2)[1].split(b"?")[0]
-            befallen = weather.over(answer, pages.get(path), meanwhile)
-            pages[path] = answer
+            asked = _list_of(head.split(b" ", 2)[1].decode("latin-1"))
+            befallen = weather.over(answer, pages.get(asked), meanwhile)
+            pages[asked] = answer
             await asyncio.sleep(befallen.stall)
             if befallen.is_reset:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
@@ -99,6 +100,14 @@ async def _connected(
             if befallen.sent is not None:
                 break
     writer.close()
+
+
+def _list_of(target: str) -> str:
+    """What is asked for, without what says which part or page of it. The transactions of two payouts are two lists: nothing in
+    an answer would tell one for the other."""
+    url = urlsplit(target)
+    kept = [pair for pair in parse_qsl(url.query) if not pair[0].startswith(_PLACES)]
+    return f"{url.path}?{urlencode(kept)}"
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
