@@ -52,6 +52,18 @@ def test_a_warehouse_rebuilt_from_the_lake_alone_has_equal_marts(run: Run, tmp_p
 
 DETECTORS = {
     "event_missing_in_orb": "rec_metered__app_vs_orb",
+    "price_currency_differs": "rec_rated__usage_vs_lines",
+    "minimum_missed": "rec_rated__usage_vs_lines",
+    "line_missing": "rec_rated__usage_vs_lines",
+    "line_without_usage": "rec_rated__usage_vs_lines",
+    "price_differs": "rec_rated__usage_vs_lines",
+    "allowance_ignored": "rec_rated__usage_vs_lines",
+    "discount_misapplied": "rec_rated__usage_vs_lines",
+    "maximum_missed": "rec_rated__usage_vs_lines",
+    "tier_misapplied": "rec_rated__usage_vs_lines",
+    "proration_differs": "rec_rated__usage_vs_lines",
+    "billed_quantity_differs": "rec_rated__usage_vs_lines",
+    "rounding_differs": "rec_rated__usage_vs_lines",
     "invoice_not_synced": "rec_invoiced__orb_vs_stripe",
     "invoice_synced_twice": "rec_invoiced__orb_vs_stripe",
     "invoice_amount_differs": "rec_invoiced__orb_vs_stripe",
