@@ -121,20 +121,15 @@ right_side as (
         {'cause': 'price_currency_differs', 'when': 'l.currency <> r.currency'},
         {'cause': 'minimum_missed', 'when': "m.is_different and l.line_kind = 'minimum'"},
         {'cause': 'line_missing', 'when': 'm.is_different and m.right_ref is null'},
-        {
-            'cause': 'line_without_usage',
-            'when': "r.line_kind = 'usage' and r.quantity <> 0 and coalesce(l.metered_quantity, r.quantity_behind) = 0",
-        },
+        {'cause': 'line_without_usage', 'when': "r.line_kind = 'usage' and r.quantity <> 0 and r.quantity_behind = 0"},
         {'cause': 'price_differs', 'when': "m.is_different and l.explained_by = 'orb_price'"},
         {'cause': 'allowance_ignored', 'when': "m.is_different and l.explained_by = 'without_allowance'"},
         {'cause': 'discount_misapplied', 'when': "m.is_different and l.explained_by like '%_discount%'"},
         {'cause': 'maximum_missed', 'when': "m.is_different and l.explained_by = 'without_maximum'"},
         {'cause': 'tier_misapplied', 'when': "m.is_different and l.explained_by in ('other_tier_mode', 'tier_below', 'tier_above')"},
         {'cause': 'proration_differs', 'when': "m.is_different and l.explained_by = 'other_days'"},
-        {
-            'cause': 'billed_quantity_differs',
-            'when': "r.line_kind = 'usage' and l.metered_quantity <> r.quantity and (not m.is_different or l.explained_by = 'billed_quantity')",
-        },
+        {'cause': 'billed_quantity_differs', 'when': "m.is_different and l.explained_by = 'billed_quantity'"},
+        {'cause': 'billed_quantity_differs', 'when': "not m.is_different and r.line_kind = 'usage' and r.quantity <> r.quantity_behind"},
         {'cause': 'rounding_differs', 'when': "m.is_different and l.explained_by like 'rounded_%'"},
     ],
     evidence={
