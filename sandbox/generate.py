@@ -41,7 +41,7 @@ def generate(
 
         progress("Orb rates and invoices, Stripe collects and pays out")
         world = bill(metered, in_orb)
-        views = catalogue.Views(world, app.build(world), stripe.build(world), orb.build(world), bank.deposits(world))
+        views = catalogue.Views(world, stripe.build(world), orb.build(world), app.build(world), bank.deposits(world))
 
         progress("Defects are planted" if wanted else "No defects are planted")
         answers = answers + catalogue.plant(views, wanted)
@@ -54,7 +54,7 @@ def generate(
         for resource, objects in views.orb.items():
             writer.objects(f"orb/{resource}", objects)
         writer.text("orb/events", orb.event_lines(world))
-        for name, table in views.app.items():
+        for name, table in app.tables(world, views.app).items():
             writer.table(name, table)
         for account_id, lines in statements.items():
             writer.statement(account_id, lines)

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-import pyarrow as pa
-
 from sandbox.keyed import Keys
 from sandbox.pricing import to_major
 from sandbox.views import Object
@@ -55,9 +53,9 @@ class Views:
     """
 
     world: World
-    app: dict[str, pa.Table]
     stripe: dict[str, list[Object]]
     orb: dict[str, list[Object]]
+    app: dict[str, list[Object]]
     deposits: list[Deposit]
     taken: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)

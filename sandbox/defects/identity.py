@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import pyarrow as pa
-
 from sandbox.calendar import DAY, HOUR, add_months, day_of, instant, iso
 from sandbox.catalogue import PLATFORM_FEE
 from sandbox.defects.base import Answer, Carrier, Views, choose, excluded, find, month
@@ -140,10 +138,8 @@ def _deleted_customer_active(views: Views, code: str) -> list[Answer]:
     answers = []
     carriers = [Carrier(customer.id, customer.id, customer.currency) for customer in customers.values()]
     for carrier in choose(views, code, "customers billed for the last month", carriers):
-        rows = views.app["customers"].to_pylist()
         stamp = datetime.fromtimestamp(deleted_at, UTC)
-        find(rows, carrier.id).update(deleted_at=stamp, updated_at=stamp)
-        views.app["customers"] = pa.Table.from_pylist(rows, views.app["customers"].schema)
+        find(views.app["customers"], carrier.id).update(deleted_at=stamp, updated_at=stamp)
         answers.append(
             Answer(
                 cause=code,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Price, l
 from sandbox.company import Customer
 from sandbox.pricing import to_major
 from sandbox.usage import MICRO, Ints
+from sandbox.views import Object
 from sandbox.world import World
 
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -88,22 +89,33 @@ WALLET_TRANSACTIONS = pa.schema(
 )
 
 
-def build(world: World) -> dict[str, pa.Table]:
-    """The five tables, by name."""
+def build(world: World) -> dict[str, list[Object]]:
+    """The rows of every table but `usage_events`, by table."""
     return {
-        "customers": pa.Table.from_pylist([_customer(customer) for customer in world.company], CUSTOMERS),
-        "usage_events": _usage_events(world),
-        "price_book": pa.Table.from_pylist(_price_book(world), PRICE_BOOK),
-        "contracts": pa.Table.from_pylist([_contract(c) for c in world.company if c.contract], CONTRACTS),
-        "wallet_transactions": pa.Table.from_pylist(_wallet_transactions(world), WALLET_TRANSACTIONS),
+        "customers": [_customer(customer) for customer in world.company],
+        "price_book": _price_book(world),
+        "contracts": [_contract(customer) for customer in world.company if customer.contract],
+        "wallet_transactions": _wallet_transactions(world),
     }
+
+
+def tables(world: World, rows: Mapping[str, list[Object]]) -> dict[str, pa.Table]:
+    """The five tables, by name: `rows` as the database types them, and the usage events."""
+    schemas = {
+        "customers": CUSTOMERS,
+        "price_book": PRICE_BOOK,
+        "contracts": CONTRACTS,
+        "wallet_transactions": WALLET_TRANSACTIONS,
+    }
+    typed = {name: pa.Table.from_pylist(rows[name], schema) for name, schema in schemas.items()}
+    return {**typed, "usage_events": _usage_events(world)}
 
 
 def _at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _customer(customer: Customer) -> dict[str, Any]:
+def _customer(customer: Customer) -> Object:
     deleted_at = _at(instant(customer.end)) if customer.end else None
     return {
         "id": customer.id,
@@ -121,7 +133,7 @@ def _customer(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _price_book(world: World) -> list[dict[str, Any]]:
+def _price_book(world: World) -> list[Object]:
     since = instant(world.calendar.first_day) - 150 * DAY
     return [
         {
@@ -143,7 +155,7 @@ def _price_book(world: World) -> list[dict[str, Any]]:
     ]
 
 
-def _contract(customer: Customer) -> dict[str, Any]:
+def _contract(customer: Customer) -> Object:
     contract = customer.contract
     assert contract is not None
     return {
@@ -165,11 +177,11 @@ def _contract(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _override(price: Price) -> dict[str, Any]:
+def _override(price: Price) -> Object:
     return {"price_model": price.model_type, "config": price.config, "orb_price_id": price.id}
 
 
-def _wallet_transactions(world: World) -> list[dict[str, Any]]:
+def _wallet_transactions(world: World) -> list[Object]:
     rows = [
         (row.at, customer, row)
         for customer in world.company
@@ -179,7 +191,7 @@ def _wallet_transactions(world: World) -> list[dict[str, Any]]:
     return [_wallet_row(world, customer, row) for _, customer, row in sorted(rows, key=lambda r: (r[0], r[2].id))]
 
 
-def _wallet_row(world: World, customer: Customer, row: WalletTransaction) -> dict[str, Any]:
+def _wallet_row(world: World, customer: Customer, row: WalletTransaction) -> Object:
     return {
         "id": row.id,
         "customer_id": customer.id,
