@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from sandbox import cash
-from sandbox.billing import Dispute, Invoice
+from sandbox.billing import Dispute
 from sandbox.calendar import DAY, HOUR, day_of, instant, iso
 from sandbox.cash import CONTRACT_METHOD, Payment, Refund
 from sandbox.catalogue import money
@@ -27,7 +27,7 @@ from sandbox.defects.invoiced import (
     unsettled,
 )
 from sandbox.pricing import to_major, to_minor
-from sandbox.views import Object, stripe
+from sandbox.views import Object, orb, stripe
 
 INVOICES = "collected__invoices_vs_payments"
 CHARGES = "collected__payments_vs_charges"
@@ -75,14 +75,10 @@ def _collect(views: Views, payment: Payment) -> None:
     )
 
 
-def _invoice(views: Views, orb_invoice: Object) -> Invoice:
-    return next(invoice for invoice in views.world.invoices if invoice.id == orb_invoice["id"])
-
-
 def _pay(views: Views, carrier: Carrier, at: int, amount: int) -> tuple[Object, Object, Payment, Object]:
     """Pays an open invoice, whatever the amount, and tells Orb. Returns both invoices, the payment and what it pays."""
     orb_invoice, invoice = pair(views, carrier.id)
-    source = _invoice(views, orb_invoice)
+    source = next(found for found in views.world.invoices if found.id == orb_invoice["id"])
     method = CONTRACT_METHOD[source.customer.currency] if source.customer.contract else "card"
     payment = cash.pay(views.keys, f"{source.id}/late", source.customer, amount, at, method)
     payment = replace(payment, invoice_id=source.id)
@@ -100,17 +96,7 @@ def _pay(views: Views, carrier: Carrier, at: int, amount: int) -> tuple[Object, 
         "status": "paid",
         "paid_at": iso(at),
         "payment_started_at": iso(at),
-        "payment_attempts": [
-            {
-                "id": views.keys.id("", f"payment attempt/{payment.intent_id}/True", 16),
-                "payment_provider": "stripe",
-                "payment_provider_id": payment.intent_id,
-                "amount": format(to_major(amount, carrier.currency), "f"),
-                "succeeded": True,
-                "created_at": iso(at),
-                "receipt_pdf": None,
-            }
-        ],
+        "payment_attempts": orb.payment_attempts(views.keys, [payment]),
     }
     return orb_invoice, invoice, payment, paid
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -450,20 +450,7 @@ def _invoice(keys: Keys, world: World, invoice: Invoice, payments: list[Payment]
             }
             for note in notes
         ],
-        "payment_attempts": [
-            {
-                "id": keys.id("", f"payment attempt/{payment.intent_id}/{succeeded}", 16),
-                "payment_provider": "stripe",
-                "payment_provider_id": payment.intent_id,
-                "amount": _text(payment.amount, currency),
-                "succeeded": succeeded,
-                "created_at": iso(at),
-                "receipt_pdf": None,
-            }
-            for payment in payments
-            for succeeded, at in ((False, payment.failed_at), (True, payment.at))
-            if at is not None
-        ],
+        "payment_attempts": payment_attempts(keys, payments),
         "discount": None,
         "discounts": [],
         "minimum": None,
@@ -472,6 +459,24 @@ def _invoice(keys: Keys, world: World, invoice: Invoice, payments: list[Payment]
         "maximum_amount": None,
         "line_items": [_line(keys, world, customer, line) for line in invoice.lines],
     }
+
+
+def payment_attempts(keys: Keys, payments: Iterable[Payment]) -> list[Object]:
+    """What Orb heard of payments: for each the attempt that was refused, if one was, and the one that succeeded."""
+    return [
+        {
+            "id": keys.id("", f"payment attempt/{payment.intent_id}/{succeeded}", 16),
+            "payment_provider": "stripe",
+            "payment_provider_id": payment.intent_id,
+            "amount": _text(payment.amount, payment.customer.currency),
+            "succeeded": succeeded,
+            "created_at": iso(at),
+            "receipt_pdf": None,
+        }
+        for payment in payments
+        for succeeded, at in ((False, payment.failed_at), (True, payment.at))
+        if at is not None
+    ]
 
 
 def _iso_or_none(seconds: int | None) -> str | None:
