@@ -340,7 +340,7 @@ def _wallet_differs(views: Views, code: str) -> list[Answer]:
         row = rows[carrier.id]
         off = to_major(int(rng.integers(101, 999)), carrier.currency)
         row["amount"] -= off
-        key = f"{carrier.customer_id}/usage/{row['occurred_at']:%Y-%m-%d}"
+        key = f"{carrier.customer_id}/usage/{row['occurred_at']:%Y-%m-%d}/{carrier.currency}"
         period = month(row["occurred_at"])
         answers.append(
             Answer(code, WALLET, "break", key, carrier.customer_id, period, carrier.currency, key, key, -off)

@@ -39,14 +39,25 @@ balances as (
 
 held as (
 
-    -- between two entries of a block its balance stands still
+    -- between two entries of a block its balance stands still; where none stands between, nobody could pass it over
     select
-        balances.*,
+        balances.orb_customer_id,
+        balances.currency,
+        balances.credit_block_id,
+        balances.ledger_position,
+        balances.next_position,
+        balances.block_balance,
+        balances.cost_basis,
+        balances.block_effective_at,
+        balances.block_expires_at,
         {{ date_of('balances.created_at') }} as held_from,
         coalesce({{ date_of('balances.next_at') }}, last_draws.last_drawn_on) as held_until,
     from balances
     inner join last_draws on balances.orb_customer_id = last_draws.orb_customer_id and balances.currency = last_draws.currency
-    where balances.block_balance > 0 and not balances.is_filtered
+    where
+        balances.block_balance > 0
+        and not balances.is_filtered
+        and coalesce(balances.next_position > balances.ledger_position + 1, true)
 
 ),
 

@@ -49,18 +49,20 @@ known_until as (
 {{ side }} as (
 
     select
-        case when {{ rows }}.is_of_a_day then {{ rows }}.movement_key else {{ rows }}.object_id end as ref,
+        case when {{ rows }}.is_of_a_day then concat({{ rows }}.movement_key, '/', {{ rows }}.currency) else {{ rows }}.object_id end as ref,
         {{ rows }}.customer_id,
         {{ year_month(date_of(rows ~ '.occurred_at')) }} as period,
         {{ rows }}.currency,
-        {{ to_decimal('sum(' ~ rows ~ '.amount) over (partition by ' ~ rows ~ '.movement_key)') }} as amount,
+        {{ to_decimal('sum(' ~ rows ~ '.amount) over (partition by ' ~ rows ~ '.movement_key, ' ~ rows ~ '.currency)') }} as amount,
         {{ rows }}.movement_key,
-        count(*) over (partition by {{ rows }}.movement_key) as row_count,
+        count(*) over (partition by {{ rows }}.movement_key, {{ rows }}.currency) as row_count,
         {{ rows }}.occurred_at,
         known_until.both_until,
     from {{ rows }}
     cross join known_until
-    qualify row_number() over (partition by {{ rows }}.movement_key order by {{ rows }}.occurred_at, {{ rows }}.object_id) = 1
+    qualify row_number() over (
+        partition by {{ rows }}.movement_key, {{ rows }}.currency order by {{ rows }}.occurred_at, {{ rows }}.object_id
+    ) = 1
 
 ),
 
@@ -72,13 +74,14 @@ known_until as (
 {{ reconcile(
     comparison='credits__wallet_vs_ledger',
     passes=[
-        {'rule': 'movement', 'on': 'r.movement_key = l.movement_key'},
+        {'rule': 'movement', 'on': 'r.movement_key = l.movement_key and r.currency = l.currency'},
         {
             'rule': 'customer_amount_window',
             'on': 'r.customer_id = l.customer_id and r.currency = l.currency and r.amount = l.amount',
             'within': 'abs(' ~ days_apart ~ ') <= settings.window_days',
             'nearest': 'abs(' ~ days_apart ~ ')',
         },
+        {'rule': 'movement_in_another_currency', 'on': 'r.movement_key = l.movement_key'},
     ],
     causes=[
         {'cause': 'wallet_differs', 'status': 'timing', 'when': 'm.is_different and ' ~ clears_by ~ ' > coalesce(l.both_until, r.both_until)'},

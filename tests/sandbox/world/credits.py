@@ -135,7 +135,7 @@ def wallet_vs_ledger(dataset: Dataset) -> Found:
     for row in dataset.table("wallet_transactions").to_pylist():
         day: datetime = row["occurred_at"]
         key = {"refund": row["stripe_payment_intent_id"], "top_up": row["id"], "promotional_grant": row["id"]}.get(
-            row["kind"], f"{row['customer_id']}/{row['kind']}/{day:%Y-%m-%d}"
+            row["kind"], f"{row['customer_id']}/{row['kind']}/{day:%Y-%m-%d}/{row['currency']}"
         )
         add(0, key, row["id"], row["amount"])
     for entry in dataset.objects("orb/credit_ledger"):
@@ -143,7 +143,7 @@ def wallet_vs_ledger(dataset: Dataset) -> Found:
         of_a_day = {"decrement": "usage", "amendment": "usage", "credit_block_expiry": "expiry"}.get(
             entry["entry_type"]
         )
-        key = f"{customer}/{of_a_day}/{entry['created_at'][:10]}"
+        key = f"{customer}/{of_a_day}/{entry['created_at'][:10]}/{entry['currency']}"
         if not of_a_day:
             name = "payment_intent" if entry["entry_type"] == "void" else "wallet_transaction_id"
             key = named.get(name, entry["id"])
