@@ -52,7 +52,9 @@ def contestant(*command: str | Path, environment: Mapping[str, str] | None = Non
     with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile("r") as measured:
         subprocess.run(
             [sys.executable, "-I", "-S", "-c", _LAUNCHER, measured.name, *map(str, command)],
-            env={**os.environ, **(environment or {})},
+            # A home that is set around us would be the contestant's.
+            env={name: value for name, value in os.environ.items() if not name.startswith("TIEOUT_")}
+            | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if is_quiet else output,
             stderr=output,

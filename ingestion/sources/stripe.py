@@ -45,7 +45,7 @@ _OVERLAP_SECONDS = 300
 _ACCOUNT_LIMIT, _ENDPOINT_LIMIT = 100.0, 25.0
 # Enough to reach an endpoint's limit with answers that take 0.3 s.
 _AT_ONCE = 8
-_PAGES_AHEAD = 24
+_PAGES_AHEAD = 20
 # A part costs a request more than its pages: the one for its end.
 _FEWEST_PAGES, _MOST_PAGES = 8, 256
 # More changed objects than Stripe lets us fetch in a second are looked for in pages of the list.
