@@ -85,7 +85,7 @@ def movements_and_balance(dataset: Dataset) -> Found:
     booked = set()
     for transaction in live(dataset, "balance_transactions"):
         key = transaction["source"], transaction["reporting_category"]
-        if key[1] == "payout":
+        if key[1].startswith("payout"):
             continue
         amount, _ = movements[key]
         rate = transaction["exchange_rate"]
@@ -115,12 +115,16 @@ def fees_and_schedule(dataset: Dataset) -> Found:
         ("dispute", "usd"): ("0", 1500),
         ("dispute", "eur"): ("0", 2000),
         ("dispute", "jpy"): ("0", 1300),
+        **{("instant_payout", currency): ("0.01", 0) for currency in ("usd", "eur", "jpy")},
     }
+    instant = {p["id"] for p in live(dataset, "payouts") if p["method"] == "instant"}
     for transaction in live(dataset, "balance_transactions"):
         category, amount = transaction["reporting_category"], transaction["amount"]
         kind = methods[transaction["source"]] if category == "charge" else category
+        if category == "payout" and transaction["source"] in instant:
+            kind = "instant_payout"
         share, fixed = rates.get((kind, transaction["currency"]), ("0", 0))
-        fee = int((amount * Decimal(share)).to_integral_value(ROUND_HALF_UP)) + fixed
+        fee = int((abs(amount) * Decimal(share)).to_integral_value(ROUND_HALF_UP)) + fixed
         if kind == "us_bank_account":
             fee = min(fee, 500)
         if transaction["exchange_rate"] and category == "charge":

@@ -60,7 +60,7 @@ def says_the_same(orb: dict[str, Any], stripe: dict[str, Any], owner: str) -> bo
 def invoiced(dataset: Dataset) -> Found:
     found: Found = {}
     stripe, expected = live_invoices(dataset), due(dataset)
-    owners = {c["id"]: c["metadata"]["app_customer_id"] for c in dataset.objects("stripe/customers")}
+    owners = {c["id"]: c["metadata"].get("app_customer_id") for c in dataset.objects("stripe/customers")}
     for orb_id in [None, *(set(stripe) - {None} - set(expected))]:
         for invoice in stripe.pop(orb_id, []):
             found[invoice["id"]] = (None, invoice["id"], -major(invoice["total"], invoice["currency"]))

@@ -38,4 +38,5 @@ select
     activity_amount,
     payouts_amount,
     closing_amount,
+    {{ certified_through() }} as certified_through,
 from rolled

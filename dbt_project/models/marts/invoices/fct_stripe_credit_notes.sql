@@ -24,6 +24,7 @@ select
     {{ to_decimal('coalesce(refunded.amount, 0) + coalesce(notes.out_of_band_amount, 0)') }} as returned_amount,
     cast(notes.created_at as timestamp) as created_at,
     cast(notes.voided_at as timestamp) as voided_at,
+    {{ certified_through() }} as certified_through,
 from {{ ref('stg_stripe__credit_notes') }} as notes
 left join refunded on notes.credit_note_id = refunded.stripe_credit_note_id
 left join {{ ref('int_customers__stripe_ids') }} as ids on notes.customer_id = ids.stripe_customer_id
