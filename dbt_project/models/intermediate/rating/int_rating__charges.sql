@@ -41,7 +41,7 @@ billed as (
             lines.customer_id = prices.customer_id
             and lines.product_id = prices.product_id
             and lines.line_kind <> 'minimum'
-            and prices.valid_from <= lines.period_start
+            and lines.period_start >= prices.valid_from
             and coalesce(lines.period_start < prices.valid_to, true)
     qualify
         row_number() over (
@@ -130,7 +130,7 @@ owed as (
     inner join prices
         on
             periods.customer_id = prices.customer_id
-            and prices.valid_from <= periods.billing_start
+            and periods.billing_start >= prices.valid_from
             and coalesce(periods.billing_start < prices.valid_to, true)
     left join {{ ref('dim_products') }} as products on prices.product_id = products.product_id
     qualify
@@ -323,7 +323,7 @@ charges as (
         on
             periods.customer_id = terms.customer_id
             and terms.adjustment_type = 'minimum'
-            and terms.valid_from <= periods.billing_start
+            and periods.billing_start >= terms.valid_from
             and coalesce(periods.billing_start < terms.valid_to, true)
     left join billed
         on
