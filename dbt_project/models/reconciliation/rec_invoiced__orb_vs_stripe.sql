@@ -92,7 +92,7 @@ right_side as (
         {
             'rule': 'customer_amount_window',
             'on': 'r.customer_id = l.customer_id and r.currency = l.currency and r.amount = l.amount',
-            'within': days_apart ~ ' <= settings.window_days',
+            'within': 'r.orb_status is null and ' ~ days_apart ~ ' <= settings.window_days',
             'nearest': days_apart,
         },
     ],
