@@ -105,8 +105,16 @@ def _shift(views: Views, entry: Object, amount: Decimal, places: int) -> None:
 
 
 def _topup_not_granted(views: Views, code: str) -> list[Answer]:
-    """Stripe has the money and the product its row, but Orb never heard of a top-up that nobody has drawn from yet."""
-    unused = {block_id: top_up for block_id, top_up in _top_ups(views).items() if len(top_up.entries) == 1}
+    """Stripe has the money and the product its row, but Orb never heard of a top-up that nobody has drawn from yet.
+
+    One of the last days might still be on its way.
+    """
+    long_ago = instant(views.world.calendar.now) - 3 * DAY
+    unused = {
+        block_id: top_up
+        for block_id, top_up in _top_ups(views).items()
+        if len(top_up.entries) == 1 and top_up.charge["created"] < long_ago
+    }
     carriers = [_carrier(block_id, top_up.entries[0]) for block_id, top_up in unused.items()]
     answers = []
     for carrier in choose(views, code, "top-ups that nobody has drawn from", carriers):

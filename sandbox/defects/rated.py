@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from sandbox.billing import (
     Invoice,
     Line,
@@ -27,7 +29,7 @@ from sandbox.company import Customer
 from sandbox.defects.base import Answer, Carrier, choose, month, times
 from sandbox.keyed import Keys
 from sandbox.pricing import MINOR_DIGITS, Terms, adjustments, rate, to_major, to_minor
-from sandbox.usage import MICRO
+from sandbox.usage import MICRO, Ints, daily
 from sandbox.world import Billed
 
 COMPARISON = "rated__usage_vs_lines"
@@ -36,10 +38,12 @@ _AMOUNTS = ("unit_amount", "default_unit_amount", "package_amount", "per_unit", 
 
 @dataclass
 class Rating:
-    """Orb's invoices while they are being falsified. `whole`: ids of invoices that carry a defect as a whole."""
+    """Orb's invoices while they are being falsified. `recorded`: the product's own usage; `whole`: ids of invoices that carry a
+    defect as a whole."""
 
     billed: Billed
     invoices: dict[str, Invoice]
+    recorded: dict[str, Ints]
     taken: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
@@ -63,6 +67,15 @@ class Rating:
             if is_regular and not is_last and invoice.id not in self.whole:
                 yield from ((invoice, line) for line in invoice.lines if line.id not in self.taken)
 
+    def is_metered_alike(self, line: Line, invoice: Invoice) -> bool:
+        """Whether Orb has metered in the line's time what the product recorded."""
+        billed = self.billed
+        first = (line.start - billed.calendar.first_day).days
+        days = slice(first, first + (line.end - line.start).days)
+        product, position = line.price.product.code, invoice.customer.position
+        here, there = (usage[product][position, days] for usage in (self.recorded, billed.orb_usage))
+        return bool((here == there).all())
+
     def put(self, invoice: Invoice, lines: Sequence[Line]) -> None:
         """These lines on the invoice, and what depends on them."""
         customer, first = invoice.customer, add_months(invoice.period_end, -1)
@@ -75,7 +88,9 @@ def misrate(billed: Billed, wanted: Sequence[str]) -> tuple[Billed, list[Answer]
 
     ValueError: a class finds too few lines to carry it in so small a world.
     """
-    rating = Rating(billed, {invoice.id: invoice for invoice in billed.invoices})
+    every = np.ones(len(billed.events), dtype=np.bool_)
+    recorded = daily(billed.events, billed.calendar, len(billed.company), every)
+    rating = Rating(billed, {invoice.id: invoice for invoice in billed.invoices}, recorded)
     answers = [answer for code, planted in PLANTS.items() if code in wanted for answer in planted(rating, code)]
     return replace(billed, invoices=list(rating.invoices.values())), answers
 
@@ -225,8 +240,11 @@ def _without_allowance(rating: Rating, invoice: Invoice, line: Line) -> Iterator
 
 
 def _wrong_quantities(rating: Rating, invoice: Invoice, line: Line) -> Iterator[Line]:
-    """A tenth of the metered usage is not on the line."""
-    if line.price.purpose == "usage":
+    """A tenth of the metered usage is not on the line.
+
+    How a matrix line's usage is split the product knows, as long as Orb has metered the same.
+    """
+    if line.price.purpose == "usage" and (line.price.model_type != "matrix" or rating.is_metered_alike(line, invoice)):
         by_model = {model: micro * 9 // 10 // MICRO * MICRO for model, micro in line.by_model.items()}
         short = replace(line, by_model=by_model, quantity=sum(by_model.values()))
         yield repriced(short, invoice.customer, line.price, _terms(invoice, line))
