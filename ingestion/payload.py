@@ -143,12 +143,12 @@ def exact(payload: bytes) -> bytes:
 
 
 def _value(depth: int) -> str:
-    """A JSON value, in RE2's syntax, with objects and lists in it down to `depth`."""
+    """A JSON value other than null, in RE2's syntax, with objects and lists in it down to `depth`."""
     string = r'"(?:[^"\\]|\\.)*"'
     inner = rf'(?:[^{{}}\[\]"]|{string})*'
     for _ in range(depth):
         inner = rf'(?:[^{{}}\[\]"]|{string}|[{{\[]{inner}[}}\]])*'
-    return rf'(?:{string}|[{{\[]{inner}[}}\]]|[^\s,{{}}\[\]"]+)'
+    return rf'(?:{string}|[{{\[]{inner}[}}\]]|[^n\s,{{}}\[\]"][^\s,{{}}\[\]"]*)'
 
 
 _VALUE = _value(depth=5)
@@ -298,9 +298,9 @@ def _without_personal_data(stream: Stream, payloads: pa.Array) -> pa.Array:
     if not stream.personal:
         return payloads
     keys = "|".join(map(re.escape, stream.personal))
-    dropped = pc.replace_substring_regex(payloads, rf'"({keys})"(\s*:\s*){_VALUE}', r'"\1"\2null')
+    dropped = pc.replace_substring_regex(payloads, rf'("(?:{keys})"\s*:\s*){_VALUE}', r"\1null")
     # Nested deeper than the expression reaches: rare enough to be taken apart one by one.
-    deeper = pc.match_substring_regex(dropped, rf'"({keys})"\s*:\s*[^n\s]')
+    deeper = pc.match_substring_regex(dropped, rf'"(?:{keys})"\s*:\s*[^n\s]')
     if not pc.any(deeper).as_py():
         return dropped
     emptied = [_emptied(msgspec.json.decode(text.as_buffer()), stream.personal) for text in dropped.filter(deeper)]

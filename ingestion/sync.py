@@ -43,7 +43,7 @@ from ingestion.warehouses.duckdb import DuckDBWarehouse
 
 _ROWS_A_BATCH = 20_000
 _BYTES_A_BATCH = 20 << 20
-_BYTES_A_PORTION = 1 << 20
+_BYTES_A_PORTION = 2 << 20
 _MOST_THAT_MAY_VANISH = 0.2
 _FEW = 10
 
@@ -281,7 +281,7 @@ def _objects(stream: Stream, warehouse: Warehouse, pages: Iterator[Page]) -> Ite
 
 
 def _portions(pages: Iterator[Page]) -> Iterator[list[Page]]:
-    """Pages by the megabyte: a row costs least worked at among many, and while they are in the processor's cache."""
+    """Pages by the megabyte or two: a row costs least worked at among many, and while they are in the processor's cache."""
     portion: list[Page] = []
     size = 0
     for page in pages:

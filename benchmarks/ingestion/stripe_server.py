@@ -10,73 +10,43 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
+import tempfile
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from math import isqrt
+from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from sandbox.dataset import read_objects
+from sandbox.generate import generate
 from sandbox.servers.http import TokenBucket
 
 _BYTES = 3_000
-_UNLIKE = 700
-"""Of a charge's bytes so many are like those of no other: ids, links and fingerprints, which don't compress."""
+# What a card's charge has beyond what the sandbox company's bank tells.
+_CARD = {
+    "amount_authorized": 4242,
+    "authorization_code": "123456",
+    "extended_authorization": {"status": "disabled"},
+    "incremental_authorization": {"status": "unavailable"},
+    "multicapture": {"status": "unavailable"},
+    "network_token": {"used": False},
+    "overcapture": {"maximum_amount_capturable": 4242, "status": "unavailable"},
+    "three_d_secure": {
+        "authentication_flow": "frictionless",
+        "electronic_commerce_indicator": "05",
+        "version": "2.2.0",
+    },
+    "wallet": {"dynamic_last4": None, "type": "link"},
+}
 _DAYS = 100
 _SCRAMBLE, _IDS = 0x9E3779B97F4A7C15F39CC0605CEDC835 | 1, 1 << 96
-
-_CHARGE = {
-    "id": "<id>",
-    "object": "charge",
-    "amount": "<amount>",
-    "balance_transaction": "txn_3MmlLrLkdIwHu7ix0uke3Ezy",
-    "billing_details": {
-        "address": {
-            "city": "Paris",
-            "country": "FR",
-            "line1": "1 rue de la Paix",
-            "line2": None,
-            "postal_code": "75002",
-        },
-        "email": "billing@birch-works.example",
-        "name": "Birch Works",
-        "phone": "+33123456789",
-    },
-    "captured": True,
-    "created": "<created>",
-    "currency": "usd",
-    "customer": "cus_9s6XKzkNRiz8i3",
-    "livemode": True,
-    "metadata": {"purpose": "top_up", "reference": "<unlike>"},
-    "outcome": {
-        "network_status": "approved_by_network",
-        "risk_level": "normal",
-        "risk_score": 32,
-        "type": "authorized",
-    },
-    "paid": True,
-    "payment_intent": "pi_3MmlLrLkdIwHu7ix0rF3xbjY",
-    "payment_method_details": {
-        "card": {
-            "brand": "visa",
-            "country": "FR",
-            "exp_month": 8,
-            "exp_year": 2030,
-            "last4": "4242",
-            "network": "visa",
-        },
-        "type": "card",
-    },
-    "receipt_email": "billing@birch-works.example",
-    "refunded": False,
-    "shipping": None,
-    "statement_descriptor": "TIEOUT SANDBOX",
-    "status": "succeeded",
-    "description": "Credits purchased.",
-}
 
 
 class Charges:
@@ -86,23 +56,27 @@ class Charges:
         span = _DAYS * 24 * 3600
         self.created = [now - span + isqrt(span * span * (rank + 1) // count) for rank in range(count)]
         self._pool = Random(7).randbytes(8 << 20).hex().encode()
-        padded = {**_CHARGE, "description": "x"}
-        length = len(json.dumps(padded, indent=2)) + _UNLIKE
-        text = json.dumps({**_CHARGE, "description": "Credits purchased. ".ljust(_BYTES - length, ".")}, indent=2)
-        marks = ('<id>"', '"<amount>"', '"<created>"', "<unlike>")
-        self._parts = []
-        for mark in marks:
-            before, text = text.split(mark)
-            self._parts.append(before.encode())
-        self._parts.append(text.encode())
+        marked = {
+            **_charge(),
+            "id": "<id>",
+            "amount": "<amount>",
+            "created": "<created>",
+            "description": "Credits purchased",
+        }
+        marked["metadata"] |= {"reference": "<unlike>"}
+        marked["payment_method_details"]["card"] |= _CARD
+        text = json.dumps(marked, indent=2)
+        self._parts = [part.encode() for part in re.split('<id>"|"<amount>"|"<created>"|<unlike>', text)]
+        # Ids, links and fingerprints are like those of no other charge, and don't compress.
+        self._unlike = _BYTES - len(text)
 
     def render(self, prefix: str, ranks: range) -> Iterator[bytes]:
         to_id, to_amount, to_created, to_unlike, end = self._parts
         for rank in ranks:
-            start = rank * 7_919 % (len(self._pool) - _UNLIKE)
+            start = rank * 7_919 % (len(self._pool) - self._unlike)
             yield b'%s%s"%s%d%s%d%s%s%s' % (
                 to_id, self.id(prefix, rank), to_amount, rank, to_created, self.created[rank], to_unlike,
-                self._pool[start : start + _UNLIKE], end,
+                self._pool[start : start + self._unlike], end,
             )  # fmt: skip
 
     @staticmethod
@@ -117,6 +91,14 @@ class Charges:
 @cache
 def _unscramble() -> int:
     return pow(_SCRAMBLE, -1, _IDS)
+
+
+def _charge() -> dict[str, Any]:
+    """One of the sandbox company's, whose fields are those of the API document."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder, "dataset"), seed=7, customers=10, months=1, events=500, defects="none")
+        charges = read_objects(Path(folder, "dataset"), "stripe/charges")
+        return next(charge for charge in charges if charge["status"] == "succeeded")
 
 
 class Api:
@@ -135,7 +117,7 @@ class Api:
         if url.path.startswith("/v1/accounts"):
             return 200, b'{"object":"account","settings":{"dashboard":{"display_name":"Tieout"}}}'
         if resource == "answered":
-            return 200, json.dumps({"answered": self._answered, "at": time.monotonic()}).encode()
+            return 200, json.dumps({"answered": self._answered}).encode()
         allowed = self._account.take() and self._endpoints[resource].take()
         self._answered[200 if allowed else 429] += 1
         if not allowed:

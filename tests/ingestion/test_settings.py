@@ -39,3 +39,11 @@ def test_every_variable_that_is_read_is_described_in_env_example() -> None:
     names = {name for reader in readers for name in re.findall(r"""["']([A-Z]+(?:_[A-Z]+)+)["']""", reader.read_text())}
     assert names >= {"STRIPE_API_KEY", "TIEOUT_WAREHOUSE", "DBT_TARGET"}
     assert [name for name in sorted(names) if f"\n{name}=" not in described] == []
+
+
+@pytest.mark.parametrize("text", ["many", "0", "-3", "2.5"])
+def test_a_rate_that_is_no_number_of_requests_is_refused_by_name(text: str) -> None:
+    with pytest.raises(MissingSetting, match=r"STRIPE_REQUESTS_PER_SECOND is '.*', .*\.env\.example"):
+        read_settings({"STRIPE_REQUESTS_PER_SECOND": text})
+    assert read_settings({"STRIPE_REQUESTS_PER_SECOND": "40"}).stripe_requests_per_second == 40
+    assert read_settings({"STRIPE_REQUESTS_PER_SECOND": ""}).stripe_requests_per_second is None

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingestion.__main__ import main
 from ingestion.lake import Lake
 from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
@@ -110,6 +111,24 @@ def test_a_deletion_lands_as_a_deletion(run: Sync, stripe: Path, settings: Setti
     assert run("customers").rows == 1
     assert run("customers").rows == 0
     assert landed(settings, "raw_stripe.customers") == [("cus_1", False, "backfill"), ("cus_1", True, "event")]
+
+
+def test_a_repair_is_told_on_the_command_line(
+    stripe: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_objects(stripe, invoices=[_invoice(1, NOW - 60 * DAY)], events=[])
+    with served(Stripe(stripe.parent, KEY)) as base:
+        for name, value in (
+            ("TIEOUT_HOME", str(settings.home)),
+            ("STRIPE_API_KEY", KEY),
+            ("STRIPE_API_BASE", base),
+            ("STRIPE_REQUESTS_PER_SECOND", "10000"),
+        ):
+            monkeypatch.setenv(name, value)
+        assert main(["stripe.invoices"]) == 0
+        assert capsys.readouterr().err == ""
+        assert main(["stripe.invoices"]) == 0
+        assert "stripe.invoices: stood at " in capsys.readouterr().err
 
 
 def test_events_that_stripe_no_longer_keeps_are_told_of(run: Sync, stripe: Path) -> None:

@@ -4,6 +4,8 @@ import json
 import socket
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +14,8 @@ import pytest
 
 from expectations.suite import read_suites
 from ingestion.streams import EVIDENCE, STREAMS, Stream, stream_named
+from ingestion.sync import SyncResult
+from orchestration.defs.ingestion import _metadata
 from orchestration.defs.transformation import FULL_REFRESH
 
 SUITES = {f"{suite.name}_suite": dg.AssetKey(suite.mart.split(".")) for suite in read_suites()}
@@ -52,6 +56,24 @@ def test_a_stream_is_an_asset_of_its_own_name_with_pool_retry_and_freshness(
     asked_by = [dg.AssetKey(stream.asked_by.split("."))] if stream.asked_by else []
     before = [dg.AssetKey(stream_named(name).asset_key) for name in stream.after]
     assert {dep.asset_key for dep in spec.deps} == {*before, *asked_by}
+
+
+def test_what_a_sync_had_to_repair_is_in_the_metadata_of_its_asset() -> None:
+    usual = SyncResult(
+        stream_named("stripe.charges"),
+        rows=3,
+        rejected=0,
+        bytes=9_000,
+        batches=("a",),
+        cursor_from="1",
+        cursor_to="2",
+        started_at=datetime.now(UTC),
+        seconds=0.5,
+        remarks=(),
+    )
+    assert "remarks" not in _metadata(usual)
+    repaired = replace(usual, remarks=("stripe.charges: the whole list was read again.",))
+    assert _metadata(repaired)["remarks"].value == "stripe.charges: the whole list was read again."
 
 
 def test_every_dbt_source_has_the_asset_that_lands_it(definitions: dg.Definitions, home: Path) -> None:

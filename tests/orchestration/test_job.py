@@ -64,6 +64,19 @@ def test_rows_are_told_by_stream() -> None:
     assert "2 streams, 12 rows new" in said
 
 
+def test_what_a_sync_had_to_repair_is_told_at_the_end() -> None:
+    remark = (
+        "stripe.charges: stood at 2026-07-01, before what Stripe's events reach back to; the whole list was read again."
+    )
+
+    @dg.asset(key=dg.AssetKey(["raw_stripe", "charges"]))
+    def repaired() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata={"rows": 1, "remarks": remark})
+
+    outcome, _ = run(repaired)
+    assert outcome.warnings == (remark,)
+
+
 def test_a_failed_stream_is_told_in_ingestions_words_and_not_in_those_of_a_library_below() -> None:
     outcome, _ = run(stream(["raw_stripe", "charges"], lose_the_line))
     assert outcome.failures == ("stripe.charges: Stripe did not answer; run again: the cursor has not moved.",)

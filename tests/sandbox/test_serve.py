@@ -54,7 +54,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_environment_points_the_pipeline_at_the_company(company: Company, dataset: Path) -> None:
     environment = company.environment()
     assert set(environment) == {
-        "STRIPE_API_BASE", "STRIPE_API_KEY", "ORB_API_BASE", "ORB_API_KEY", "APP_DATABASE_URL", "BANK_STATEMENTS",
+        "STRIPE_API_BASE", "STRIPE_API_KEY", "STRIPE_REQUESTS_PER_SECOND", "ORB_API_BASE", "ORB_API_KEY",
+        "APP_DATABASE_URL", "BANK_STATEMENTS",
     }  # fmt: skip
     stripe = {"authorization": f"Bearer {environment['STRIPE_API_KEY']}"}
     assert httpx.get(f"{environment['STRIPE_API_BASE']}/v1/charges", headers=stripe).status_code == 200
