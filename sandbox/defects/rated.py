@@ -147,28 +147,21 @@ def _terms(invoice: Invoice, line: Line) -> Terms:
     return terms_of(invoice.customer, line.price.product, line.start)
 
 
-def _with_config(price: Price, change: Callable[[str, Any], Any], model_type: str | None = None) -> Price:
-    """The price with every amount of its configuration changed."""
-
-    def changed(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: changed(part, name) for name, part in value.items()}
-        if isinstance(value, list):
-            return [changed(part, key) for part in value]
-        return change(key, value)
-
-    return replace(price, config=changed(price.config), model_type=model_type or price.model_type)
-
-
 def _wrong_prices(rating: Rating, invoice: Invoice, line: Line) -> Iterator[Line]:
     """A tenth too much in every amount, or the list price in place of the contract's."""
     if line.price.purpose == "usage":
-        dearer = _with_config(
-            line.price, lambda key, value: format(Decimal(value) * 11 / 10, "f") if key in _AMOUNTS else value
-        )
+        dearer = replace(line.price, config=_dearer(line.price.config))
         listed = list_prices(rating.keys, line.price.currency)[line.price.product.code]
         for price in (dearer, listed):
             yield replace(repriced(line, invoice.customer, price, _terms(invoice, line)), price=price)
+
+
+def _dearer(config: Any, name: str = "") -> Any:
+    if isinstance(config, dict):
+        return {key: _dearer(part, key) for key, part in config.items()}
+    if isinstance(config, list):
+        return [_dearer(part) for part in config]
+    return format(Decimal(config) * 11 / 10, "f") if name in _AMOUNTS else config
 
 
 def _wrong_tiers(rating: Rating, invoice: Invoice, line: Line) -> Iterator[Line]:
