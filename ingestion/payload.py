@@ -236,6 +236,19 @@ def head(stream: Stream, raw: msgspec.Raw | bytes) -> Head | Rejected:
     return found
 
 
+def heads(stream: Stream, raws: Sequence[msgspec.Raw]) -> tuple[list[tuple[Head, msgspec.Raw]], list[Rejected]]:
+    """Those of some objects that have a head, with it; and why the others have none."""
+    found: list[tuple[Head, msgspec.Raw]] = []
+    rejected: list[Rejected] = []
+    for raw in raws:
+        match head(stream, raw):
+            case Rejected() as one:
+                rejected.append(one)
+            case about:
+                found.append((about, raw))
+    return found, rejected
+
+
 def envelope(stream: Stream, rows: Iterable[Row]) -> tuple[pa.Table, list[Rejected]]:
     """Rows in the raw envelope, without `batch_id` and `read_at`, and those whose bytes can't be kept as text.
 

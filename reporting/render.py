@@ -52,22 +52,13 @@ def _worth(groups: Iterable[BreakGroup], report: Report) -> str:
 def certified(report: Report) -> str:
     """How far the books can be complete, in one sentence, or two when something is in quarantine."""
     least = report.held_back_by
-    through = (
-        "Not certified" if least.certified_through is None else f"Certified through {_utc(least.certified_through)}"
-    )
-    differs = f", which differs from its source on {_days(least.differing_days)}" if least.differing_days else ""
+    at, days = least.certified_through, least.differing_days
+    through = f"Certified through {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else "Not certified"
+    differs = f", which differs from its source on {days:,} day{'s' if days > 1 else ''}" if days else ""
     rejected = [(each.stream, each.rejected_objects) for each in report.streams if each.rejected_objects]
     kept_apart = _listed(f"{count:,} of {stream}" for stream, count in rejected)
     quarantine = f" In quarantine, for nobody could understand it: {kept_apart}." if rejected else ""
     return f"{through}; held back by {least.stream}{differs}.{quarantine}"
-
-
-def _utc(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _days(count: int) -> str:
-    return f"{count:,} day{'s' if count > 1 else ''}"
 
 
 def render(report: Report, console: Console) -> None:

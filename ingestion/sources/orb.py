@@ -28,7 +28,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from ingestion.api import NotAnswered, ask
-from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, certified, decode, head
+from ingestion.payload import Head, Item, Page, Row, SourceError, SourceRefused, certified, decode, head, heads
 from ingestion.settings import Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream, stream_named
@@ -452,11 +452,8 @@ def _is_settled(raw: msgspec.Raw, number: int | None, since: datetime) -> bool:
 
 
 def _page(stream: Stream, raws: Sequence[msgspec.Raw], origin: str, parent_id: str | None = None) -> Page:
-    heads = [(head(stream, raw), raw) for raw in raws]
-    return Page(
-        [Row(found.id, bytes(raw), origin, parent_id=parent_id) for found, raw in heads if isinstance(found, Head)],
-        rejected=[found for found, _ in heads if isinstance(found, Rejected)],
-    )
+    found, rejected = heads(stream, raws)
+    return Page([Row(about.id, bytes(raw), origin, parent_id=parent_id) for about, raw in found], rejected=rejected)
 
 
 def _item(stream: Stream, row: Row) -> Item:

@@ -28,7 +28,7 @@ import msgspec
 import stripe
 
 from ingestion.api import NotAnswered, Pace, Step, ask, side_by_side
-from ingestion.payload import Head, Item, Page, Rejected, Row, SourceError, SourceRefused, decode, head
+from ingestion.payload import Head, Item, Page, Row, SourceError, SourceRefused, decode, head, heads
 from ingestion.settings import Settings
 from ingestion.sources.base import Landed, Measure, Window, tallied
 from ingestion.streams import Stream
@@ -342,13 +342,9 @@ class StripeSource:
     ) -> tuple[Page, list[Step[Page]]]:
         """The rows of some listed objects, and the lists in them that are to be read to their ends."""
         rows: list[Row] = []
-        rejected: list[Rejected] = []
         nested: list[Step[Page]] = []
-        for raw in raws:
-            about = head(stream, raw)
-            if isinstance(about, Rejected):
-                rejected.append(about)
-                continue
+        found, rejected = heads(stream, raws)
+        for about, raw in found:
             change = changes.get(about.id)
             source_at = _instant(change.at if change else about.created_second)
             match stream.reads:
@@ -377,16 +373,15 @@ class StripeSource:
         self, stream: Stream, parent_id: str, origin: str, source_at: datetime | None, raws: Sequence[msgspec.Raw]
     ) -> tuple[Page, Sequence[Step[Page]]]:
         """The rows of objects that were listed in another one."""
-        heads = [(head(stream, raw), raw) for raw in raws]
+        found, rejected = heads(stream, raws)
         # The same transaction stands in the payout that it went into and in the one that took it back.
         prefix = f"{parent_id}/" if stream.reads == "payouts" else ""
         return Page(
             [
                 Row(prefix + about.id, bytes(raw), origin, parent_id=parent_id, source_at=source_at)
-                for about, raw in heads
-                if isinstance(about, Head)
+                for about, raw in found
             ],
-            rejected=[about for about, _ in heads if isinstance(about, Rejected)],
+            rejected=rejected,
         ), ()
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:

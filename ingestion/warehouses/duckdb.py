@@ -69,7 +69,6 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lake = lake
         self._indexed: set[Stream] = set()
-        self._megabytes = _FEWEST_MEGABYTES
         try:
             self._connection = duckdb.connect(str(path))
         except duckdb.IOException as error:
@@ -77,7 +76,8 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 f"{path} can't be opened for writing: {_first_line(error)} "
                 "DuckDB has one writer at a time; wait for the other run to end, or close the program that has it open."
             ) from error
-        self._connection.execute(f"set TimeZone = 'UTC'; set memory_limit = '{self._megabytes}MB'")
+        self._connection.execute("set TimeZone = 'UTC'")
+        self._allow(_FEWEST_MEGABYTES)
         self._connection.execute(_LEDGER)
         self._refuse_another_lake(path)
 
@@ -256,7 +256,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             return tallied(stream, self.roster(stream, window))
         # DuckDB would take most of the machine's memory before it uses its disk; it needs 125 MB a thread.
         ((threads,),) = self._rows("select current_setting('threads')")
-        self._connection.execute(f"set memory_limit = '{128 * threads}MB'")
+        self._allow(max(self._megabytes, 128 * threads))
         columns = self._columns(*stream.asset_key)
         sums = [name for name, kind in columns.items() if kind == "BIGINT" or kind.startswith("DECIMAL")]
         totals: dict[Measure, Decimal] = {}
@@ -267,14 +267,12 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 count(*),
                 {"".join(f"sum({name})::decimal(38, 9)," for name in sums)}
             from ({self._newest_typed(stream)})
-            where {stream.created} < $until and {stream.created} >= coalesce($since, '-infinity'::timestamptz)
             group by all
             """,
             named={"since": window.since, "until": window.until},
         ):
             totals[Measure(day, "objects")] = Decimal(objects)
             totals |= {Measure(day, name): value for name, value in zip(sums, values, strict=True) if value is not None}
-        self._connection.execute("reset memory_limit")
         return totals
 
     def roster(self, stream: Stream, window: Window) -> Iterator[Item]:
@@ -423,7 +421,8 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         return name
 
     def _newest_typed(self, stream: Stream) -> str:
-        """Statement of the newest version of each row of a typed table: a row that was updated has landed more than once.
+        """Statement of the newest version of each row of a typed table created from $since to before $until: a row that was
+        updated has landed more than once.
 
         A run reads one moment, in which no key stands twice, so that a row of the first run is looked for in the others only:
         ranking the rows would hold all of them in memory.
@@ -506,8 +505,11 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             try:
                 return work()
             except duckdb.OutOfMemoryException:
-                self._megabytes *= 2
-                self._connection.execute(f"set memory_limit = '{self._megabytes}MB'")
+                self._allow(2 * self._megabytes)
+
+    def _allow(self, megabytes: int) -> None:
+        self._megabytes = megabytes
+        self._connection.execute(f"set memory_limit = '{megabytes}MB'")
 
     def _select(self, sql: str, candidates: pa.Table) -> pa.Table:
         """Rows of `candidates` that the statement keeps, in the order and with the schema they came in."""

@@ -11,13 +11,13 @@ import pytest
 from adbc_driver_postgresql.dbapi import connect as connect_columnar
 
 from ingestion.certificate import certify
-from ingestion.lake import Batch
+from ingestion.lake import Batch, Lake
 from ingestion.payload import Item, SourceError, SourceRefused
 from ingestion.settings import Secret, Settings
 from ingestion.sources import postgres
 from ingestion.sources.base import Measure, Window
 from ingestion.streams import Stream, stream_named
-from ingestion.sync import SyncResult, rebuild, sync
+from ingestion.sync import SyncResult, opened, rebuild, sync
 from ingestion.warehouses.duckdb import DuckDBWarehouse
 
 USAGE = stream_named("app.usage_events")
@@ -303,6 +303,21 @@ def test_a_row_that_a_restore_took_back_to_an_earlier_version_lands_again(
         assert result.rows == 1
         assert certify(result, app_settings).is_complete
     assert _landed(app_settings, "event_id, input_tokens") == [("a", 5), ("a", 5), ("a", 6)]
+
+
+def test_counting_a_big_table_leaves_duckdb_no_more_memory_than_the_count_took(
+    app_settings: Settings, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(CREATE_USAGE)
+        connection.execute("insert into usage_events values ('a')")
+    _sync_usage(app_settings)
+    with opened(app_settings, Lake(app_settings.lake)) as warehouse:
+        warehouse.tally(USAGE, Window(None, datetime.now(UTC), None))
+        ((left, threads),) = warehouse._rows("select current_setting('memory_limit'), current_setting('threads')")
+    with duckdb.connect() as connection:
+        connection.execute(f"set memory_limit = '{128 * threads}MB'")
+        assert connection.execute("select current_setting('memory_limit')").fetchone() == (left,)
 
 
 def test_a_crash_while_a_table_is_read_again_doubles_no_row(
