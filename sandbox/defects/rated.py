@@ -295,7 +295,12 @@ def _line_missing(rating: Rating, code: str) -> list[Answer]:
 
 def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
     """The list price was left on the subscription and bills requests that nobody made, beside the contract's line."""
-    places = [(i, line) for i, line in rating.carriers() if line.price.purpose == "fixed_fee"]
+    places = [
+        (invoice, line)
+        for invoice, line in rating.carriers()
+        if line.price.purpose == "fixed_fee"
+        and invoice.customer.prices["text_requests"].id in {other.price.id for other in invoice.lines}
+    ]
     rng = rating.keys.rng(f"defects/{code}/quantities")
     answers = []
     for invoice, _ in _choose_lines(rating, code, "fees of contracts", places):
