@@ -82,7 +82,8 @@ class Pace:
         with self._lock:
             turn = max(self._next, time.monotonic())
             self._next = turn + self._seconds
-        time.sleep(max(0.0, turn - time.monotonic()))
+        if (seconds := turn - time.monotonic()) > 0:
+            time.sleep(seconds)
 
     @property
     def is_waited_for(self) -> bool:

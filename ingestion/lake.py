@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from ingestion.streams import Stream
 
@@ -128,8 +129,8 @@ class Lake:
             filesystem=self._fs,
             compression="zstd",
             use_dictionary=repetitive,
-            # The smallest and the largest document of every group would be in the file twice.
-            write_statistics=[name for name in names if name not in _DOCUMENTS],
+            # The smallest and the largest document of every group would be in the file twice; those of a key tell nothing.
+            write_statistics=[name for name in names if name not in (stream.key, *_UNREPEATED, *_DOCUMENTS)],
             row_group_size=1 + table.num_rows * _BYTES_A_GROUP_OF_DOCUMENTS // (1 + table.nbytes)
             if has_documents
             else None,
@@ -155,10 +156,12 @@ class Lake:
 
 
 def _content_hash(table: pa.Table) -> str:
-    """SHA-256 over the Arrow IPC stream of the table in one chunk: equal content, equal hash. A payload is in it by its own."""
+    """BLAKE3 over the Arrow IPC stream of the table in one chunk: equal content, equal hash. A payload is in it by its own.
+
+    SHA-256 would take a quarter of the time in which usage events land."""
     if "payload_hash" in table.schema.names:
         table = table.drop_columns([name for name in _DOCUMENTS if name in table.schema.names])
-    digest = hashlib.sha256()
+    digest = blake3()
 
     class Sink:
         closed = False

@@ -261,7 +261,7 @@ def envelope(stream: Stream, rows: Iterable[Row]) -> tuple[pa.Table, list[Reject
             kept.append(row)
         else:
             rejected.append(Rejected(row.payload, f"{row.object_id}: {reason}"))
-    payload = _without_personal_data(stream, _exact_payloads(pa.array([row.payload for row in kept], pa.string())))
+    payload = _kept(pa.array([row.payload for row in kept], pa.string()), stream.personal)
     hashes = [
         hashlib.sha256(b"deleted:" + text.as_buffer() if row.is_deleted else text.as_buffer()).hexdigest()
         for row, text in zip(kept, payload, strict=True)
@@ -298,26 +298,25 @@ def _unkeepable(payload: bytes) -> str | None:
     return None
 
 
-def _exact_payloads(payloads: pa.Array) -> pa.Array:
-    inexact = pc.match_substring_regex(payloads, _HAS_INEXACT.pattern.decode())
-    if not pc.any(inexact).as_py():
+def _kept(payloads: pa.Array, personal: Sequence[str]) -> pa.Array:
+    """Payloads with the values of the personal keys replaced by null, at whatever depth they stand, and numbers as `exact`."""
+    unusual, keys = _HAS_INEXACT.pattern.decode(), "|".join(map(re.escape, personal))
+    nested = rf'"(?:{keys})"\s*:\s*[^n\s]'
+    if personal:
+        payloads = pc.replace_substring_regex(payloads, rf'("(?:{keys})"\s*:\s*){_VALUE}', r"\1null")
+        unusual += f"|{nested}"
+    # Fractions, and what is nested deeper than the expression reaches: rare enough to be taken apart one by one.
+    is_unusual = pc.match_substring_regex(payloads, unusual)
+    if not pc.any(is_unusual).as_py():
         return payloads
-    quoted = [exact(text.as_buffer().to_pybytes()) for text in payloads.filter(inexact)]
-    return pc.replace_with_mask(payloads, inexact, pa.array(quoted, pa.string()))
-
-
-def _without_personal_data(stream: Stream, payloads: pa.Array) -> pa.Array:
-    """The values of the stream's personal keys, at whatever depth they stand, replaced by null."""
-    if not stream.personal:
-        return payloads
-    keys = "|".join(map(re.escape, stream.personal))
-    dropped = pc.replace_substring_regex(payloads, rf'("(?:{keys})"\s*:\s*){_VALUE}', r"\1null")
-    # Nested deeper than the expression reaches: rare enough to be taken apart one by one.
-    deeper = pc.match_substring_regex(dropped, rf'"(?:{keys})"\s*:\s*[^n\s]')
-    if not pc.any(deeper).as_py():
-        return dropped
-    emptied = [_emptied(msgspec.json.decode(text.as_buffer()), stream.personal) for text in dropped.filter(deeper)]
-    return pc.replace_with_mask(dropped, deeper, pa.array([msgspec.json.encode(each) for each in emptied], pa.string()))
+    texts = [exact(text.as_buffer().to_pybytes()) for text in payloads.filter(is_unusual)]
+    plain = [
+        msgspec.json.encode(_emptied(msgspec.json.decode(text), personal))
+        if personal and re.search(nested.encode(), text)
+        else text
+        for text in texts
+    ]
+    return pc.replace_with_mask(payloads, is_unusual, pa.array(plain, pa.string()))
 
 
 def _emptied(value: object, keys: Sequence[str]) -> object:

@@ -42,7 +42,8 @@ def relayed(*servers: Address) -> Iterator[Answers]:
     try:
         yield Answers(ours.recv(), ours)
     finally:
-        process.terminate()
+        # where SIGTERM is ignored, as of what a shell runs behind nohup, the relay would go on and be waited for
+        process.kill()
         process.join()
 
 

@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers-rows", type=int, default=20_000)
-    parser.add_argument("--limited-rows", type=int, default=400_000)
+    parser.add_argument("--limited-rows", type=int, default=1_000_000)
     asked = parser.parse_args()
     rows = {"whole": asked.rows, "tenth": asked.rows // 10, "peers": asked.peers_rows, "limited": asked.limited_rows}
     runs: dict[str, list[Run]] = defaultdict(list)

@@ -104,10 +104,14 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         manifest = batch.manifest
         if self._rows("select 1 from ingestion.batches where batch_id = ?", manifest.batch_id):
             return
-        self._sparing(lambda: self._commit(batch, loaded_at))
+        try:
+            self._sparing(lambda: self._commit(batch, loaded_at, "insert"))
+        except duckdb.ConstraintException:
+            # Slower, so not where everything is new; and to look first goes through the whole index.
+            self._sparing(lambda: self._commit(batch, loaded_at, "insert or replace"))
 
-    def _commit(self, batch: Batch, loaded_at: datetime) -> None:
-        """Rows and ledger line, in one transaction."""
+    def _commit(self, batch: Batch, loaded_at: datetime, insert: str) -> None:
+        """Rows and ledger line, in one transaction; `insert` brings objects into the index of newest versions."""
         manifest = batch.manifest
         with self._transaction():
             self._connection.execute(
@@ -131,7 +135,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
                 ],
             )
             if manifest.row_count:
-                self._index(stream_named(f"{manifest.source}.{manifest.stream}"), batch.path)
+                self._index(stream_named(f"{manifest.source}.{manifest.stream}"), batch.path, insert)
 
     def ensure(self, stream: Stream, schema: pa.Schema) -> None:
         schema_name, table = stream.asset_key
@@ -337,7 +341,7 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
         return {Measure(day, name, unit): (said, landed) for day, name, unit, said, landed in found}
 
-    def _index(self, stream: Stream, path: str) -> None:
+    def _index(self, stream: Stream, path: str, insert: str) -> None:
         """Bring the index of newest versions up to what a batch's file says."""
         file = f"read_parquet({_literal(path)})"
         if stream == CERTIFICATES:
@@ -357,13 +361,9 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             created, amount, unit, status, sequence = (f"list_extract(found, {n})" for n in range(1, 6))
             parent_id = "parent_id"
             file = f"(select *, json_extract_string(payload, [{paths}]) as found from {file})"
-        index = self._index_of(stream)
-        is_any_known = self._connection.execute(
-            f"select 1 from {file} semi join {index} using (object_id) limit 1"
-        ).fetchall()
         self._connection.execute(
             f"""
-            {"insert or replace" if is_any_known else "insert"} into {index}
+            {insert} into {self._index_of(stream)}
             select
                 object_id,
                 payload_hash,
@@ -465,6 +465,8 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             yield
         except BaseException:
             self._connection.rollback()
+            # An index that was made in it is gone.
+            self._indexed.clear()
             raise
         self._connection.commit()
 
@@ -521,7 +523,12 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             self._connection.unregister("candidates")
         if len(kept) == candidates.num_rows:
             return candidates
-        return candidates.take(pa.array([position for (position,) in kept], pa.int64()))
+        # To take none would make one piece of all the pieces first.
+        return (
+            candidates.take(pa.array([position for (position,) in kept], pa.int64()))
+            if kept
+            else candidates.slice(0, 0)
+        )
 
 
 def _literal(text: str) -> str:

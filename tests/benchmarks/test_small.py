@@ -22,7 +22,7 @@ def test_the_postgres_benchmark_lands_every_row_and_ends_with_its_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], results: Path
 ) -> None:
     # dlt has an environment of its own, which takes minutes to install.
-    monkeypatch.setattr(postgres, "dlt", lambda database, folder: Run(1.0, 1.0, 1.0, {"rows": 200}))
+    monkeypatch.setattr(postgres, "dlt", lambda database, folder, disposition: Run(1.0, 1.0, 1.0, {"rows": 2000}))
     monkeypatch.setattr(sys, "argv", ["postgres", "--rows", "2000", "--rounds", "1"])
     postgres.main()
     assert capsys.readouterr().out.splitlines()[-1].startswith("postgres: ")
@@ -30,7 +30,8 @@ def test_the_postgres_benchmark_lands_every_row_and_ends_with_its_line(
         2000,
         2000,
         200,
-        200,
+        2000,
+        2000,
     ]
 
 

@@ -423,6 +423,27 @@ def test_a_refused_key_is_one_sentence_with_the_variable_and_without_the_key(run
     assert "wrong_and_hidden" not in str(raised.value)
 
 
+def test_requests_go_through_the_proxy_that_the_environment_names_with_its_password_and_the_key(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Request] = []
+
+    def relays(request: Request) -> Reply:
+        asked.append(request)
+        return Reply(200, b'{"object": "list", "data": [], "has_more": false}')
+
+    (tmp_path / ".netrc").write_text("default login somebody password else")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("no_proxy", raising=False)
+    with served(relays) as base:
+        monkeypatch.setenv("http_proxy", base.replace("//", "//reader:pass@"))
+        sync(CHARGES, _from(settings, "http://api.stripe.example"))
+    assert {request.headers["host"] for request in asked} == {"api.stripe.example"}
+    assert {request.headers["authorization"] for request in asked} == {f"Bearer {KEY}"}
+    assert {request.headers["proxy-authorization"] for request in asked} == {"Basic cmVhZGVyOnBhc3M="}
+
+
 @pytest.mark.usefixtures("at_once")
 def test_an_api_that_cannot_be_reached_is_one_sentence(settings: Settings) -> None:
     with pytest.raises(SourceError, match=r"stripe\.charges: Stripe can't be reached: check the network"):

@@ -16,6 +16,7 @@ from ingestion.payload import SourceError
 from ingestion.settings import Secret, Settings
 from ingestion.streams import STREAMS, stream_named
 from ingestion.sync import rebuild, sync
+from ingestion.warehouses import duckdb as duckdb_module
 from ingestion.warehouses.base import WarehouseError
 from ingestion.warehouses.duckdb import DuckDBWarehouse
 from sandbox.servers.http import Reply
@@ -217,6 +218,19 @@ def test_raw_rebuilt_from_the_lake_alone_equals_the_original(bank: Settings, clo
     rebuild(bank, now=clock)
     with duckdb.connect(str(bank.warehouse), read_only=True) as connection:
         assert connection.execute("select * from raw_bank.statement_lines order by all").fetchall() == before
+    assert sync(LINES, bank, clock).rows == 0
+
+
+def test_a_load_that_lacked_memory_is_made_again_whole(
+    bank: Settings, clock: Callable[[], datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bank.bank_statements is not None
+    _statement(bank.bank_statements, *map(str, range(30_000)))
+    sync(LINES, bank, clock)
+    bank.warehouse.unlink()
+    monkeypatch.setattr(duckdb_module, "_FEWEST_MEGABYTES", 2)
+    rebuild(bank, now=clock)
+    assert len(_landed(bank)) == 30_000
     assert sync(LINES, bank, clock).rows == 0
 
 

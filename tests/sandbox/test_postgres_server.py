@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -73,15 +74,18 @@ def test_tables_have_the_types_and_keys_that_readers_expect(company: Company) ->
 
 
 def test_cluster_is_reached_over_loopback_only_and_with_the_password_only(company: Company) -> None:
-    mine = [process for process in psutil.Process().children(recursive=True) if process.name() == "postgres"]
+    url = urlsplit(company.app_database_url)
+    # By its port: the workers of a cluster come and go, a list of its processes holds some that are gone.
     listening = {
-        connection.laddr.ip for process in mine for connection in process.net_connections() if not connection.raddr
+        connection.laddr.ip: connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == url.port
     }
-    assert listening == {"127.0.0.1"}
-    assert all(process.uids().real != 0 for process in mine)
-    password = company.app_database_url.split(":")[2].split("@")[0]
+    assert list(listening) == ["127.0.0.1"]
+    assert psutil.Process(listening["127.0.0.1"]).uids().real != 0
+    assert url.password
     with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(company.app_database_url.replace(password, "guess"))
+        psycopg.connect(company.app_database_url.replace(url.password, "guess"))
 
 
 def test_cluster_is_kept_while_the_files_are_the_same_and_loaded_anew_when_they_are_not(
