@@ -1,9 +1,8 @@
 {#- a day that differs is cut into the causes that its events have by themselves, and what ties -#}
 {%- set causes = [] -%}
-{%- for cause in [
-    'event_wrong_customer', 'event_deprecated', 'period_shifted', 'event_amended', 'event_quantity_differs', 'backfill_reverted',
-    'event_late', 'event_missing_in_orb', 'event_duplicated_in_orb', 'event_unknown_to_app',
-] -%}
+{%- set differing = ['event_wrong_customer', 'event_deprecated', 'period_shifted', 'event_amended', 'event_quantity_differs'] -%}
+{%- set unmatched = ['backfill_reverted', 'event_late', 'event_missing_in_orb', 'event_duplicated_in_orb', 'event_unknown_to_app'] -%}
+{%- for cause in differing + unmatched -%}
     {%- do causes.append({'cause': cause, 'status': 'timing', 'when': "l.cause = '" ~ cause ~ "' and l.status = 'timing'"}) -%}
     {%- do causes.append({'cause': cause, 'when': "l.cause = '" ~ cause ~ "'"}) -%}
 {%- endfor -%}

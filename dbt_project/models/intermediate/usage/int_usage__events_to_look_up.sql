@@ -16,7 +16,11 @@ select
     events.recorded_at,
 from {{ ref('stg_app__usage_events') }} as events
 inner join (
-    select distinct customer_id, event_name, usage_date from {{ ref('int_usage__differing_days') }}
+    select distinct
+        customer_id,
+        event_name,
+        usage_date
+    from {{ ref('int_usage__differing_days') }}
 ) as days
     on
         events.customer_id = days.customer_id
