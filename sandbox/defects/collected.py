@@ -331,11 +331,14 @@ def _dispute_not_booked(views: Views, code: str) -> list[Answer]:
 def _unsettled_charges(views: Views, *, is_converted: bool) -> list[Carrier]:
     """Balance transactions of charges that are in no payout yet; their currency is the settlement currency."""
     paid_out = {member["balance_transaction"] for member in views.stripe["payout_transactions"]}
+    # What a payout by hand drew on is in no list: it took all that there was.
+    by_hand = {payout.currency.lower(): payout.at for payout in views.world.cash.payouts if not payout.is_automatic}
     customers = {payment.charge_id: payment.customer.id for payment in views.world.cash.payments}
     return [
         Carrier(found["id"], customers[found["source"]], found["currency"].upper())
         for found in views.stripe["balance_transactions"]
         if found["id"] not in paid_out
+        and found["created"] > by_hand.get(found["currency"], 0)
         and found["source"] in customers
         and (found["exchange_rate"] is not None) is is_converted
     ]

@@ -338,10 +338,11 @@ def test_a_class_is_spread_over_customers_and_currencies(medium: Dataset) -> Non
     for code in (*rated.PLANTS, *PLANTS):
         answers = [answer for answer in medium.answers if answer["cause"] == code and answer["comparison"]]
         if answers:
-            # converted is into dollars only
-            assert len({answer["currency"] for answer in answers}) > 1 or code == "conversion_differs", code
             customers = [answer["customer_id"] for answer in answers if answer["customer_id"]]
-            assert len(set(customers)) == len(customers), code
+            # converted is into dollars only, and few customers' money is
+            if code != "conversion_differs":
+                assert len({answer["currency"] for answer in answers}) > 1, code
+                assert len(set(customers)) == len(customers), code
 
 
 def test_no_object_carries_two_plants(planted: Dataset) -> None:
@@ -404,6 +405,6 @@ def test_codes_may_come_as_text_or_list() -> None:
 
 
 def test_a_class_without_a_place_is_a_clear_error(tmp_path: Any) -> None:
-    with pytest.raises(ValueError, match=r"event_missing_in_orb: no customer has three .* ask for more events"):
+    with pytest.raises(ValueError, match=r"event_late: no customer has .* ask for more events"):
         generate(tmp_path / "dataset", customers=12, months=2, events=5)
     assert not list(tmp_path.iterdir())
