@@ -42,6 +42,8 @@ def _built(name: str, select: str = "fqn:*", exclude: str = "") -> dg.AssetsDefi
     def build(context: dg.AssetExecutionContext, dbt: Dbt) -> Iterator[DbtDagsterEventType]:
         # dbt's debug log is 10 MB a run; what it says of errors is in the results.
         args = ["build", "--exclude-resource-type", "unit_test", "--log-level-file", "info"]
+        # Of a part of the models, a test of one that it has and one of the later part would find the later table missing.
+        args += ["--indirect-selection", "buildable"]
         if context.run.tags.get(FULL_REFRESH) == "true":
             args.append("--full-refresh")
         results = project.project_dir / project.target_path / "run_results.json"

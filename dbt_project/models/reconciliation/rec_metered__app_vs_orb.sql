@@ -3,8 +3,8 @@
 {%- set differing = ['event_wrong_customer', 'event_deprecated', 'period_shifted', 'event_amended', 'event_quantity_differs'] -%}
 {%- set unmatched = ['backfill_reverted', 'event_late', 'event_missing_in_orb', 'event_duplicated_in_orb', 'event_unknown_to_app'] -%}
 {%- for cause in differing + unmatched -%}
-    {%- do causes.append({'cause': cause, 'status': 'timing', 'when': "l.cause = '" ~ cause ~ "' and l.status = 'timing'"}) -%}
-    {%- do causes.append({'cause': cause, 'when': "l.cause = '" ~ cause ~ "'"}) -%}
+{%- do causes.append({'cause': cause, 'status': 'timing', 'when': "l.cause = '" ~ cause ~ "' and l.status = 'timing'"}) -%}
+{%- do causes.append({'cause': cause, 'when': "l.cause = '" ~ cause ~ "'"}) -%}
 {%- endfor -%}
 
 with named as (
