@@ -83,12 +83,14 @@ class ExcludedGroup:
 @dataclass(frozen=True)
 class Standing:
     """How far a stream (`source.name`) is certified against its source, on how many days it differs, and how many of its
-    things are in quarantine. `certified_through` is None where that is not known of any moment."""
+    things are in quarantine. `certified_through` is None where that is not known of any moment. Of a stream that `is_looked_up`
+    only what the comparisons ask for is read."""
 
     stream: str
     certified_through: datetime | None
     differing_days: int
     rejected_objects: int
+    is_looked_up: bool
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ class Report:
     @property
     def held_back_by(self) -> Standing:
         """The stream that is certified least far: so far are the books."""
-        return min(self.streams, key=lambda each: each.certified_through or datetime.min.replace(tzinfo=UTC))
+        listed = [each for each in self.streams if not each.is_looked_up]
+        return min(listed, key=lambda each: each.certified_through or datetime.min.replace(tzinfo=UTC))
 
 
 def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
@@ -208,7 +211,7 @@ def _read_excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup
 def _read_streams(connection: duckdb.DuckDBPyConnection) -> tuple[Standing, ...]:
     rows = connection.execute(
         """
-        select stream, certified_through at time zone 'UTC', differing_days, rejected_objects
+        select stream, certified_through at time zone 'UTC', differing_days, rejected_objects, is_looked_up
         from marts.dim_streams
         order by stream
         """

@@ -45,7 +45,8 @@ create table marts.fct_excluded_rows (
     currency varchar, amount decimal(38, 9)
 );
 create table marts.dim_streams (
-    stream varchar, objects bigint, differing_days bigint, rejected_objects bigint, certified_through timestamp
+    stream varchar, objects bigint, differing_days bigint, rejected_objects bigint, is_looked_up boolean,
+    certified_through timestamp
 );
 create table reconciliation.rec_bridge (
     comparison varchar, hop varchar, period varchar, currency varchar, line_no bigint, line varchar,
@@ -96,8 +97,10 @@ insert into marts.fct_excluded_rows values
     ('x1', 'stripe', 'charges', 'ch_test', null, 'test_mode_row', 'USD', 12.00),
     ('x2', 'app', 'customers', 'acct_0009', 'acct_0009', 'internal_account', 'USD', 33.00);
 insert into marts.dim_streams values
-    ('app.usage_events', 12000, 0, 0, '2026-09-02 10:15:00'), ('orb.invoices', 4, 0, 0, '2026-09-02 10:16:00'),
-    ('stripe.charges', 3, 0, 0, '2026-09-02 10:17:00');
+    ('app.usage_events', 12000, 0, 0, false, '2026-09-02 10:15:00'),
+    ('orb.events', 30, 0, 0, true, null),
+    ('orb.invoices', 4, 0, 0, false, '2026-09-02 10:16:00'),
+    ('stripe.charges', 3, 0, 0, false, '2026-09-02 10:17:00');
 insert into reconciliation.rec_bridge values
     ('metered__app_vs_orb', 'metered', '2026-07', 'input_tokens', 1, 'left_total', 30000),
     ('metered__app_vs_orb', 'metered', '2026-07', 'input_tokens', 2, 'event_missing_in_orb', -1000),

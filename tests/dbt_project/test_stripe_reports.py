@@ -103,7 +103,9 @@ DEBITS = {key: row for key, row in TRANSACTIONS.items() if key in {payout["balan
 
 
 def test_activity_is_what_is_no_payout(warehouse: Path) -> None:
-    (month,) = rows_of(warehouse, "select * exclude (currency, period, certified_through) from marts.fct_balance_monthly")
+    (month,) = rows_of(
+        warehouse, "select * exclude (currency, period, certified_through) from marts.fct_balance_monthly"
+    )
     assert [f"{amount:.2f}" for amount in month.values()] == ["0.00", "134.46", "-96.80", "37.66"]
     assert _net(TRANSACTIONS) == Decimal("37.66"), "dbt_stripe's activity: all seven rows"
 

@@ -154,7 +154,8 @@ def test_the_verdict_is_the_first_thing_read(changes: str, sentence: str, tmp_pa
         (
             "update marts.dim_streams set rejected_objects = 2 where stream like '%s'",
             "Certified through 2026-09-02 10:15 UTC; held back by app.usage_events. "
-            "In quarantine, for nobody could understand it: 2 of app.usage_events, 2 of orb.invoices and 2 of stripe.charges.",
+            "In quarantine, for nobody could understand it: 2 of app.usage_events, 2 of orb.events, 2 of orb.invoices and 2 of "
+            "stripe.charges.",
         ),
     ],
     ids=["certified", "differs", "never certified", "quarantine"],
@@ -177,12 +178,20 @@ def test_json_and_csv_say_it_of_every_stream(tmp_path: Path) -> None:
             "certified_through": "2026-09-02T10:15:00+00:00",
             "differing_days": 0,
             "rejected_objects": 0,
+            "is_looked_up": False,
         },
-        {"stream": "orb.invoices", "certified_through": None, "differing_days": 0, "rejected_objects": 7},
+        {
+            "stream": "orb.events",
+            "certified_through": None,
+            "differing_days": 0,
+            "rejected_objects": 0,
+            "is_looked_up": True,
+        },
     ]
     rows = [row for row in to_csv(found).splitlines() if row.startswith(("certified,", "quarantine,"))]
-    assert rows[:3] == [
+    assert rows[:4] == [
         "certified,app,usage_events,2026-09-02T10:15:00+00:00,,0,",
+        "certified,orb,events,,,0,",
         "certified,orb,invoices,,,0,",
         "quarantine,orb,invoices,,,7,",
     ]
