@@ -17,7 +17,7 @@ def main(names: list[str]) -> int:
     try:
         streams = [stream_named(name) for name in names] or list(STREAMS)
         settings = read_settings()
-        settings.require(stream.source for stream in streams)
+        settings.require({stream.source for stream in streams})
     except (KeyError, MissingSetting) as error:
         sys.stderr.write(f"{error.args[0]}\n")
         return 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Settings:
     app_database_url: Secret | None
     bank_statements: Path | None
 
-    def require(self, sources: Iterable[str]) -> None:
+    def require(self, sources: Collection[str]) -> None:
         """Raise `MissingSetting` when a credential of one of these sources is absent."""
         needed = {
             "stripe": ("STRIPE_API_KEY", self.stripe_api_key),
@@ -50,7 +50,7 @@ class Settings:
             "app": ("APP_DATABASE_URL", self.app_database_url),
             "bank": ("BANK_STATEMENTS", self.bank_statements),
         }
-        missing = [needed[source][0] for source in dict.fromkeys(sources) if needed[source][1] is None]
+        missing = [name for source, (name, value) in needed.items() if source in sources and value is None]
         if missing:
             verb = "is" if len(missing) == 1 else "are"
             raise MissingSetting(

@@ -15,11 +15,10 @@ orb     whole      list all, every run: catalogues, whose edits leave no other t
                    down to the cursor less `lookback`
         blocks     the credit blocks of the customers whose ledger (`after`) has moved since
         usage      usage a day, subscription and metric, since the cursor less `lookback`;  `volume`: events an hour
-        audit      events looked up by id, for a fixed sample of the product's own usage events (`after`): of those that landed
-                   since, and of those that occurred within `lookback`
-        The first run of a UTC day is a sweep: it reads everything there is by the same rules (`audit`: what Orb lets one amend),
-        and what it no longer finds is deleted (`volume`: not). So is found within a day what a rule can't see: edits of what is
-        old or final, entries below the top of a ledger, usage corrected before the look-back.
+        lookup     events looked up by id: those that the table `asked_by` names, and those that were found before
+        The first run of a UTC day is a sweep: it reads everything there is by the same rules, and what it no longer finds is
+        deleted (`volume`: not). So is found within a day what a rule can't see: edits of what is old or final, entries below
+        the top of a ledger, usage corrected before the look-back.
 app     snapshot   the whole table, one consistent read; rows that are gone become deletions
         horizon    rows of the transactions that ended since the cursor, never past the snapshot's xmin horizon
 bank    files      every line of every statement that adds up, CSV, CAMT.053 or MT940
@@ -40,6 +39,7 @@ class Stream:
     by a field of its own has no `created` and is counted whole. An amount that is no decimal sends its object to quarantine. The
     values of `personal` keys are dropped before the lake, at whatever depth they stand. An object whose field `status` is not
     in `final` is not settled yet. `sequence` names the field that numbers the objects of a parent and unit in their order.
+    `asked_by` is a table of the warehouse that says which objects to read.
     """
 
     source: str
@@ -59,6 +59,7 @@ class Stream:
     status: str = "status"
     final: tuple[str, ...] = ()
     sequence: str | None = None
+    asked_by: str | None = None
 
     @property
     def asset_key(self) -> tuple[str, str]:
@@ -424,11 +425,10 @@ _ORB = (
         "orb",
         "events",
         "/events/search",
-        "audit",
-        "Events as Orb has them, for a fixed one-percent sample of the product's usage events.",
-        lookback=timedelta(days=2),
-        after=("app.usage_events",),
+        "lookup",
+        "Events as Orb has them: those of the product on days whose usage differs.",
         created="timestamp",
+        asked_by="intermediate.int_usage__events_to_look_up",
     ),
     Stream(
         "orb",
@@ -550,8 +550,17 @@ DIFFERENCES = Stream(
     "certificates",
     "The objects behind the certificates' differences, one by one.",
 )
-EVIDENCE: tuple[Stream, ...] = (REJECTED, CERTIFICATES, DIFFERENCES)
-"""What ingestion says of its own work. It lands as everything else does, so that the lake alone brings it back."""
+BREAK_SIGHTINGS = Stream(
+    "tieout",
+    "break_sightings",
+    "",
+    "register",
+    "Every difference on every day on which it was seen, each change of it, and when it was gone.",
+    created=None,
+    asked_by="reconciliation.rec_sightings",
+)
+EVIDENCE: tuple[Stream, ...] = (REJECTED, CERTIFICATES, DIFFERENCES, BREAK_SIGHTINGS)
+"""What Tieout says of its own work. It lands as everything else does, so that the lake alone brings it back."""
 
 
 def stream_named(name: str) -> Stream:

@@ -35,6 +35,7 @@ from ingestion.sources.bank import BankSource
 from ingestion.sources.base import Landed, Source
 from ingestion.sources.orb import OrbSource
 from ingestion.sources.postgres import PostgresSource
+from ingestion.sources.register import RegisterSource
 from ingestion.sources.stripe import StripeSource
 from ingestion.streams import EVIDENCE, REJECTED, STREAMS, Stream
 from ingestion.warehouses.base import Warehouse, WarehouseError
@@ -81,7 +82,7 @@ def sync(
     clock = time.monotonic()
     lake = Lake(settings.lake)
     with opened(settings, lake) as warehouse:
-        for each in (stream, REJECTED):
+        for each in dict.fromkeys((stream, *EVIDENCE)):
             recover(each, lake, warehouse, now)
         cursor_from, started_at = None if from_the_beginning else warehouse.cursor(stream), now()
         landed: list[Batch] = []
@@ -168,6 +169,8 @@ def connect(stream: Stream, settings: Settings, landed: Landed, now: Callable[[]
             return PostgresSource.connect(settings, landed, now)
         case "bank":
             return BankSource.connect(settings, landed, now)
+        case "tieout":
+            return RegisterSource(landed)
     raise SourceRefused(f"{stream}: there is no source {stream.source!r}; see ingestion/streams.py.")
 
 

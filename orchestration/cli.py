@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,7 +104,7 @@ def run() -> None:
     """Run the production job against the sources that the environment names (.env.example describes each variable)."""
     settings = read_settings()
     with attended():
-        settings.require(stream.source for stream in STREAMS)
+        settings.require({stream.source for stream in STREAMS})
     with quiet(new_log(settings.home)) as (console, log):
         from orchestration.job import STAGES, run_job
 
@@ -204,6 +205,80 @@ def report(
             typer.echo(to_csv(found), nl=False)
 
 
+@app.command()
+def breaks(
+    cause: Annotated[
+        str | None, typer.Option(help="Only this cause of the catalogue, such as invoice_not_synced.")
+    ] = None,
+    customer: Annotated[str | None, typer.Option(help="Only this customer, by the product's id.")] = None,
+    min_amount: Annotated[
+        str, typer.Option(metavar="AMOUNT", help="Only differences of at least this, each in its own currency.")
+    ] = "0",
+    open: Annotated[bool, typer.Option("--open", help="Only what is there now and nobody has accepted.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Print the register: every difference that was ever seen, since when, how much, and whose it is."""
+    from reporting.register import breaks as selected
+    from reporting.render_register import register_to_csv, register_to_json, render_register
+
+    with attended():
+        found = selected(
+            read_settings().warehouse,
+            cause=cause,
+            customer=customer,
+            min_amount=_amount(min_amount),
+            only_open=open,
+        )
+    match format:
+        case Format.TABLE:
+            render_register(found, Console(width=None if sys.stdout.isatty() else _WIDEST))
+        case Format.JSON:
+            typer.echo(register_to_json(found))
+        case Format.CSV:
+            typer.echo(register_to_csv(found), nl=False)
+
+
+@app.command()
+def explain(
+    break_id: Annotated[str, typer.Argument(help="The break's id, or the beginning of it.")],
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Print one break: both sides, the rule, what else it caused, what to do, and the payloads behind it."""
+    from reporting.register import explain as explained
+    from reporting.render_register import explanation_to_csv, explanation_to_json, render_explanation
+
+    with attended():
+        told, exponents = explained(read_settings().warehouse, break_id)
+    match format:
+        case Format.TABLE:
+            render_explanation(told, exponents, Console())
+        case Format.JSON:
+            typer.echo(explanation_to_json(told))
+        case Format.CSV:
+            typer.echo(explanation_to_csv(told), nl=False)
+
+
+@app.command()
+def trail(
+    customer: Annotated[str, typer.Argument(help="The product's id of the customer.")],
+    month: Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month of the service.")],
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Print one customer's month from usage to bank and books, and what fell off at each step."""
+    from reporting.render_trail import render_trail, trail_to_csv, trail_to_json
+    from reporting.trail import trail as found
+
+    with attended():
+        trails, exponents = found(read_settings().warehouse, customer, month)
+    match format:
+        case Format.TABLE:
+            render_trail(trails, exponents, Console())
+        case Format.JSON:
+            typer.echo(trail_to_json(trails))
+        case Format.CSV:
+            typer.echo(trail_to_csv(trails), nl=False)
+
+
 @sandbox.command("generate")
 def generate_dataset(
     out: Annotated[Path, typer.Option(help="The dataset directory to write; an earlier dataset there is replaced.")],
@@ -252,6 +327,13 @@ def serve(
         typer.echo("Serving; Ctrl-C ends it.", err=True)
         while True:
             time.sleep(3600)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise typer.BadParameter(f"{text!r} is no amount: write it like 12.50", param_hint="--min-amount") from error
 
 
 def _company(progress: Progress, home: Path, world: World, dataset: Path | None) -> Path:

@@ -21,9 +21,21 @@ from ingestion.streams import EVIDENCE, STREAMS
 from ingestion.warehouses.base import WarehouseError
 from orchestration.progress import Progress, Stage
 
-INGEST, TRANSFORM, EXPECTATIONS = "ingest", "transform", "expectations"
-STAGES = ("pipeline", INGEST, TRANSFORM, EXPECTATIONS)
-_STAGE_OF = {"certificates": INGEST, "transformation": TRANSFORM, "expectations": EXPECTATIONS}
+INGEST, TRANSFORM, RECONCILE, EXPECTATIONS = "ingest", "transform", "reconcile", "expectations"
+STAGES = ("pipeline", INGEST, TRANSFORM, RECONCILE, EXPECTATIONS)
+_STAGE_OF = {
+    "certificates": INGEST,
+    "transformation": TRANSFORM,
+    "raw_orb__events": RECONCILE,
+    "reconciliation": RECONCILE,
+    "reconciliation__register": RECONCILE,
+    "expectations": EXPECTATIONS,
+}
+_AT_FIRST = {
+    TRANSFORM: "starting dbt",
+    RECONCILE: "looking up in Orb the events that differ",
+    EXPECTATIONS: "Great Expectations on the marts",
+}
 _DBT_STARTS = re.compile(r"dbt (?P<index>\d+) of (?P<total>\d+) (?P<node>\S+)$")
 _TOLD = {error.__name__ for error in (SourceError, LakeError, WarehouseError, MissingSetting)}
 _INTERRUPTS = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
@@ -118,7 +130,7 @@ class _Watch:
         match event.event_type:
             case dg.DagsterEventType.STEP_START:
                 self._step_starts(step, stage)
-            case dg.DagsterEventType.STEP_SUCCESS if step == "transformation":
+            case dg.DagsterEventType.STEP_SUCCESS if step == "reconciliation":
                 self.is_built = True
             case dg.DagsterEventType.STEP_UP_FOR_RETRY:
                 retry = event.step_retry_data
@@ -136,18 +148,16 @@ class _Watch:
 
     def close(self, success: bool) -> None:
         """End what is still shown as running; a stage that never started stays so."""
-        for name in (INGEST, TRANSFORM, EXPECTATIONS):
+        for name in STAGES[1:]:
             self.progress.end(name, "done" if success else "failed", self._outcome(name))
 
     def _step_starts(self, step: str, stage: Stage) -> None:
-        if step == "transformation":
-            self.progress.end(INGEST, "done", self._outcome(INGEST))
-            self.progress.start(TRANSFORM, "starting dbt")
-        elif step == "expectations":
-            self.progress.end(TRANSFORM, "done", self._outcome(TRANSFORM))
-            self.progress.start(EXPECTATIONS, "Great Expectations on the marts")
-        else:
+        for earlier in STAGES[1 : STAGES.index(stage.name)]:
+            self.progress.end(earlier, "done", self._outcome(earlier))
+        if stage.name == INGEST:
             stage.at(len(self.rows), len(STREAMS), _stream(step))
+        else:
+            self.progress.start(stage.name, _AT_FIRST[stage.name])
 
     def _step_fails(self, step: str, data: StepFailureData) -> None:
         assert data.error
@@ -157,7 +167,7 @@ class _Watch:
 
     def _materialized(self, step: str, materialization: dg.AssetMaterialization) -> None:
         self._counts[f"{step} assets"] += 1
-        if step not in _STAGE_OF:
+        if step.startswith("raw_"):
             rows = materialization.metadata["rows"].value
             assert isinstance(rows, int)
             schema, name = materialization.asset_key.path
@@ -179,11 +189,10 @@ class _Watch:
             case "ingest":
                 new = sum(self.rows.values())
                 return f"{len(self.rows)} streams, " + (f"{new:,} rows new" if new else "nothing new")
-            case "transform":
-                counts = self._counts
-                return f"{counts['transformation assets']} models, {counts['transformation checks']} tests"
-            case _:
+            case "expectations":
                 return f"{self._counts['expectations checks']} suites"
+        build = next(step for step, of in _STAGE_OF.items() if of == stage and not step.startswith("raw_"))
+        return f"{self._counts[f'{build} assets']} models, {self._counts[f'{build} checks']} tests"
 
     def _stop_if_interrupted(self, error: SerializableErrorInfo) -> None:
         """Dagster takes Ctrl-C in a step that has a retry policy for a failure to be retried: the person meant the run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -99,7 +99,7 @@ def _tie_table(comparison: str, ties: Iterable[Tie], report: Report) -> Table:
     table.add_column(width=1)
     for tie in ties:
         amounts = (tie.left_total, tie.explained, tie.unexplained, tie.right_total)
-        left, explained, unexplained, right = _amounts(amounts, tie.currency, report)
+        left, explained, unexplained, right = exactly(amounts, tie.currency, report.exponents)
         table.add_row(
             tie.currency,
             left,
@@ -112,27 +112,27 @@ def _tie_table(comparison: str, ties: Iterable[Tie], report: Report) -> Table:
 
 
 def _break_table(groups: Iterable[BreakGroup], report: Report) -> Table:
-    table = _table("hop", "cause", "#count", "#worth", "in", "#effect on right")
+    listing = table("hop", "cause", "#count", "#worth", "in", "#effect on right")
     above = ""
     for group in groups:
-        worth, effect = _amounts((group.worth, group.effect), group.currency, report)
+        worth, effect = exactly((group.worth, group.effect), group.currency, report.exponents)
         cause = Text(group.cause, "bold red" if group.cause == "unexplained" else "")
         hop = group.hop if group.hop != above else ""
         count, worth = (f"{group.count:,}", worth) if group.count else ("", "")
-        table.add_row(hop, cause, count, worth, group.currency, effect)
+        listing.add_row(hop, cause, count, worth, group.currency, effect)
         above = group.hop
-    return table
+    return listing
 
 
 def _excluded_table(report: Report) -> Table:
-    table = _table("cause", "object", "#count", "#amount", "in")
+    listing = table("cause", "object", "#count", "#amount", "in")
     for group in report.excluded:
         amount = _amount(group.amount, group.currency, report) if group.currency else "-"
-        table.add_row(group.cause, f"{group.source} {group.stream}", f"{group.count:,}", amount, group.currency)
-    return table
+        listing.add_row(group.cause, f"{group.source} {group.stream}", f"{group.count:,}", amount, group.currency)
+    return listing
 
 
-def _table(*columns: str) -> Table:
+def table(*columns: str) -> Table:
     """Columns that begin with # hold figures."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, header_style="dim")
     for column in columns:
@@ -140,15 +140,15 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _amounts(amounts: Iterable[Decimal], currency: str, report: Report) -> list[str]:
+def exactly(amounts: Iterable[Decimal], currency: str, exponents: Mapping[str, int]) -> list[str]:
     """Amounts of one row with the same decimals: the currency's, none for a metric, more where a digit needs them."""
     exact = list(amounts)
-    decimals = max([report.exponents.get(currency, 0), *(_decimals(amount) for amount in exact)])
+    decimals = max([exponents.get(currency, 0), *(_decimals(amount) for amount in exact)])
     return [f"{amount:,.{decimals}f}" for amount in exact]
 
 
 def _amount(amount: Decimal, currency: str, report: Report) -> str:
-    return _amounts([amount], currency, report)[0]
+    return exactly([amount], currency, report.exponents)[0]
 
 
 def _decimals(amount: Decimal) -> int:
@@ -165,7 +165,7 @@ def to_json(report: Report) -> str:
     """The report with every amount as a string, digit for digit, since a JSON number would be read as a float."""
     content = {"verdict": verdict(report), "certified": certified(report), **asdict(report)}
     ties = [{**asdict(tie), "explained": tie.explained} for tie in report.ties]
-    return json.dumps({**content, "ties": ties}, default=_plain, indent=2)
+    return json.dumps({**content, "ties": ties}, default=plain, indent=2)
 
 
 def to_csv(report: Report) -> str:
@@ -175,17 +175,17 @@ def to_csv(report: Report) -> str:
     for tie in report.ties:
         lines = [("left_total", tie.left_total), *((item.line, item.amount) for item in tie.items)]
         for line, amount in [*lines, ("unexplained", tie.unexplained), ("right_total", tie.right_total)]:
-            rows.append(("bridge", tie.hop, tie.comparison, line, tie.currency, "", _plain(amount)))
+            rows.append(("bridge", tie.hop, tie.comparison, line, tie.currency, "", plain(amount)))
     for section, groups in (("break", report.breaks), ("timing", report.timing)):
         for group in groups:
-            figures = (group.cause, group.currency, str(group.count), _plain(group.worth))
+            figures = (group.cause, group.currency, str(group.count), plain(group.worth))
             rows.append((section, group.hop, group.comparison, *figures))
     for kept_out in report.excluded:
-        figures = (kept_out.cause, kept_out.currency or "", str(kept_out.count), _plain(kept_out.amount))
+        figures = (kept_out.cause, kept_out.currency or "", str(kept_out.count), plain(kept_out.amount))
         rows.append(("excluded", kept_out.source, kept_out.stream, *figures))
     for each in report.streams:
         source, _, stream = each.stream.partition(".")
-        through = _plain(each.certified_through) if each.certified_through else ""
+        through = plain(each.certified_through) if each.certified_through else ""
         rows.append(("certified", source, stream, through, "", str(each.differing_days), ""))
         if each.rejected_objects:
             rows.append(("quarantine", source, stream, "", "", str(each.rejected_objects), ""))
@@ -196,7 +196,7 @@ def to_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     match value:
         case Decimal():
             return f"{value.normalize():f}"

@@ -13,7 +13,9 @@ from typing import Any
 
 import duckdb
 
-HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "recognised")
+from reporting.marts import ReportUnavailable, opened
+
+HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "identity", "recognised")
 MARTS = (
     "reconciliation.rec_bridge",
     "reconciliation.fct_breaks",
@@ -21,10 +23,6 @@ MARTS = (
     "marts.dim_streams",
     "seeds.currencies",
 )
-
-
-class ReportUnavailable(ValueError):
-    """There is nothing to report from; the sentence says what is missing and what to do."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,14 @@ class ExcludedGroup:
 @dataclass(frozen=True)
 class Standing:
     """How far a stream (`source.name`) is certified against its source, on how many days it differs, and how many of its
-    things are in quarantine. `certified_through` is None where that is not known of any moment."""
+    things are in quarantine. `certified_through` is None where that is not known of any moment. Of a stream that `is_looked_up`
+    only what the comparisons ask for is read."""
 
     stream: str
     certified_through: datetime | None
     differing_days: int
     rejected_objects: int
+    is_looked_up: bool
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ class Report:
     @property
     def held_back_by(self) -> Standing:
         """The stream that is certified least far: so far are the books."""
-        return min(self.streams, key=lambda each: each.certified_through or datetime.min.replace(tzinfo=UTC))
+        listed = [each for each in self.streams if not each.is_looked_up]
+        return min(listed, key=lambda each: each.certified_through or datetime.min.replace(tzinfo=UTC))
 
 
 def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
@@ -128,19 +129,7 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
     """
     if period is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", period):
         raise ReportUnavailable(f"a period is a month, written like 2026-08; {period!r} is not one")
-    if not warehouse.is_file():
-        raise ReportUnavailable(
-            f"there is no warehouse at {warehouse}: run the job first (`tieout run` or `tieout demo`)"
-        )
-    try:
-        connection = duckdb.connect(str(warehouse), read_only=True)
-    except duckdb.Error as error:
-        raise ReportUnavailable(f"{warehouse} cannot be read now, is a run writing it? DuckDB says: {error}") from error
-    with connection:
-        tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
-        present = {name for (name,) in tables.fetchall()}
-        if missing := [mart for mart in MARTS if mart not in present]:
-            raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
+    with opened(warehouse, MARTS) as connection:
         rows = connection.execute("select distinct period from reconciliation.rec_bridge order by period").fetchall()
         periods = tuple(each for (each,) in rows)
         if not periods:
@@ -186,11 +175,12 @@ def _read_breaks(connection: duckdb.DuckDBPyConnection, period: str | None) -> l
             select comparison, hop, currency, cause, status, period, 1 as breaks, abs(difference) as worth,
                 -difference as effect
             from reconciliation.fct_breaks
+            where is_open
             union all
             -- a break between two currencies is one break, and stands in the bridges of both
             select comparison, hop, right_currency, cause, status, period, 0, 0, right_amount
             from reconciliation.fct_breaks
-            where currency <> right_currency
+            where is_open and currency <> right_currency
         )
         select comparison, hop, currency, cause, status, sum(breaks), sum(worth), sum(effect)
         from legs
@@ -221,7 +211,7 @@ def _read_excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup
 def _read_streams(connection: duckdb.DuckDBPyConnection) -> tuple[Standing, ...]:
     rows = connection.execute(
         """
-        select stream, certified_through at time zone 'UTC', differing_days, rejected_objects
+        select stream, certified_through at time zone 'UTC', differing_days, rejected_objects, is_looked_up
         from marts.dim_streams
         order by stream
         """

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from sandbox.calendar import DAY, HOUR, Calendar, add_months, day_of, instant
-from sandbox.catalogue import METERED, MODELS, PLATFORM_FEE, Price, money
+from sandbox.catalogue import METERED, MODELS, PLATFORM_FEE, SUPPORT, Price, Product, money
 from sandbox.company import Customer
 from sandbox.keyed import Keys
-from sandbox.pricing import percent_of, rate, to_minor
+from sandbox.pricing import Terms, adjustments, percent_of, rate, to_major, to_minor
 from sandbox.usage import MICRO, Ints
 
 _TOP_UP_DOLLARS = ("20", "50", "100", "200", "500", "1000", "2000", "5000", "10000")
@@ -27,7 +27,10 @@ DAYS_OF_DISPUTE = 24
 
 @dataclass(frozen=True)
 class Line:
-    """An invoice line. `quantity` in millionths, `by_model` for matrix prices. Discount lowers, minimum raises."""
+    """An invoice line. `quantity` in millionths, `by_model` for matrix prices.
+
+    `adjustments`: (Orb's adjustment type, amount) in the order applied; a minimum raises, all others lower.
+    """
 
     id: str
     price: Price
@@ -36,10 +39,18 @@ class Line:
     quantity: int
     by_model: dict[str, int]
     subtotal: int
-    discount: int
-    minimum: int
+    adjustments: tuple[tuple[str, int], ...]
     credits: int
     tax: int
+
+    @property
+    def minimum(self) -> int:
+        return sum(amount for kind, amount in self.adjustments if kind == "minimum")
+
+    @property
+    def discount(self) -> int:
+        """What discounts and a maximum take off."""
+        return sum(amount for kind, amount in self.adjustments if kind != "minimum")
 
     @property
     def adjusted(self) -> int:
@@ -163,12 +174,13 @@ def invoice_id(keys: Keys, customer: Customer, month: date) -> str:
     return keys.id("", f"orb invoice/{customer.id}/{month}", 16)
 
 
-def rated(customer: Customer, product_code: str, by_model: Mapping[str, int]) -> int:
-    """What millionths of a product, split by model, cost under the customer's price, rounded."""
-    price = customer.prices[product_code]
+def exact_amount(
+    price: Price, by_model: Mapping[str, int], free: Decimal = Decimal(0), days: tuple[int, int] = (1, 1)
+) -> Decimal:
+    """What millionths of a product, split by model, cost under a price, in major units; `free` units cost nothing."""
     quantities = {model: Decimal(micro) / MICRO for model, micro in by_model.items()}
-    amount = rate(price.model_type, price.config, sum(quantities.values(), Decimal(0)), quantities)
-    return to_minor(amount, customer.currency)
+    quantity = max(sum(quantities.values(), Decimal(0)) - free, Decimal(0))
+    return rate(price.model_type, price.config, quantity, quantities, days)
 
 
 def costs_by_day(calendar: Calendar, customer: Customer, usage: Mapping[str, Ints]) -> dict[tuple[int, str], int]:
@@ -184,9 +196,8 @@ def costs_by_day(calendar: Calendar, customer: Customer, usage: Mapping[str, Int
             used = daily[first : first + days].any(axis=1)
             before = 0
             for offset in np.flatnonzero(used):
-                so_far = rated(
-                    customer, product.code, {name: int(cumulative[offset, i]) for i, name in enumerate(names)}
-                )
+                by_model = {name: int(cumulative[offset, i]) for i, name in enumerate(names)}
+                so_far = to_minor(exact_amount(customer.prices[product.code], by_model), customer.currency)
                 costs[first + int(offset), product.code] = so_far - before
                 before = so_far
     return costs
@@ -240,6 +251,8 @@ class _WalletLife:
         customer, calendar, number = self.customer, self.calendar, self.customer.position
         self._at(customer.start, "promotion")
         if customer.is_internal:
+            # Yesterday's entry shows that the ledger is up to date: until then a top-up may still be granted.
+            self._at(calendar.now - timedelta(days=1), "promotion")
             return
         self._top_up_on(customer.start)
         if customer.end is not None:
@@ -251,6 +264,11 @@ class _WalletLife:
             self._at(calendar.cash_end - timedelta(days=int(self.rng.integers(0, 3))), "top_up")
         if number % 9 == 1:
             self._at(calendar.usage_end - timedelta(days=17), "refund")
+        if number % 2 == 1:
+            # On the last day: without these everything would have settled when the world's clock stops.
+            day = calendar.now - timedelta(days=1)
+            second = int(self.keys.rng(f"last top-up/{customer.id}").integers(6 * HOUR, 22 * HOUR))
+            self.schedule[day].append((instant(day) + second, "top_up"))
 
     def _at(self, day: date, what: str) -> None:
         self.schedule[day].append((instant(day) + int(self.rng.integers(6 * HOUR, 22 * HOUR)), what))
@@ -481,45 +499,59 @@ def _lines(
     for product in METERED:
         totals = usage[product.code][customer.position, first : first + days].sum(axis=0)
         by_model = {name: int(totals[index]) for index, name in enumerate(MODELS[product.event_name])}
-        subtotal = rated(customer, product.code, by_model)
-        discount = percent_of(subtotal, customer.contract.discount_percent) if customer.contract else 0
-        credits = wallet.drawn[month, product.code] if wallet else 0
         used = {model: micro for model, micro in by_model.items() if micro}
-        lines.append(_line(keys, customer, month, customer.prices[product.code], used, subtotal, discount, 0, credits))
-    if customer.contract:
-        fee = to_minor(Decimal(customer.prices[PLATFORM_FEE.code].config["unit_amount"]), customer.currency)
-        lines.append(_line(keys, customer, month, customer.prices[PLATFORM_FEE.code], {"": MICRO}, fee, 0, 0, 0))
-        committed = to_minor(customer.contract.monthly_commitment, customer.currency)
-        missing = committed - sum(line.adjusted for line in lines if line.price.purpose == "usage")
-        if missing > 0:
-            lines.append(_line(keys, customer, month, customer.prices["minimum"], {"": MICRO}, 0, 0, missing, 0))
-    return tuple(lines)
+        credits = wallet.drawn[month, product.code] if wallet else 0
+        line = replace(new_line(keys, customer, month, customer.prices[product.code], used), credits=credits)
+        lines.append(repriced(line, customer, line.price, terms_of(customer, product, line.start)))
+    if customer.contract is None:
+        return tuple(lines)
+    fee = new_line(keys, customer, month, customer.prices[PLATFORM_FEE.code], {"": MICRO})
+    lines.append(repriced(fee, customer, fee.price, Terms()))
+    return with_dependent_lines(keys, customer, month, lines)
 
 
-def _line(
-    keys: Keys,
-    customer: Customer,
-    month: date,
-    price: Price,
-    by_model: dict[str, int],
-    subtotal: int,
-    discount: int,
-    minimum: int,
-    credits: int,
-) -> Line:
-    return Line(
-        id=keys.id("", f"orb line/{customer.id}/{month}/{price.id}", 16),
-        price=price,
-        start=max(month, customer.start),
-        end=add_months(month, 1),
-        quantity=sum(by_model.values()),
-        by_model=by_model,
-        subtotal=subtotal,
-        discount=discount,
-        minimum=minimum,
-        credits=credits,
-        tax=percent_of(subtotal - discount + minimum - credits, customer.tax_percent),
-    )
+def new_line(keys: Keys, customer: Customer, month: date, price: Price, by_model: dict[str, int]) -> Line:
+    """A line of a customer's month that nothing is charged for yet."""
+    line_id = keys.id("", f"orb line/{customer.id}/{month}/{price.id}", 16)
+    start, end = max(month, customer.start), add_months(month, 1)
+    return Line(line_id, price, start, end, sum(by_model.values()), by_model, 0, (), 0, 0)
+
+
+def terms_of(customer: Customer, product: Product, day: date) -> Terms:
+    """What the customer's contract takes off a usage line whose service begins on a day; without one, nothing."""
+    return customer.contract.terms(product, day) if customer.contract else Terms()
+
+
+def repriced(line: Line, customer: Customer, price: Price, terms: Terms) -> Line:
+    """The line as a price and terms make it; the price that it names stays."""
+    days = ((line.end - line.start).days, (line.end - add_months(line.end, -1)).days)
+    subtotal = to_minor(exact_amount(price, line.by_model, days=days), price.currency)
+    discounted = to_minor(exact_amount(price, line.by_model, terms.usage_discount, days), price.currency)
+    return charged(line, customer, subtotal, adjustments(subtotal, discounted, terms, price.currency))
+
+
+def charged(line: Line, customer: Customer, subtotal: int, adjustments: tuple[tuple[str, int], ...]) -> Line:
+    """The line with these amounts, and the tax on what is left to pay."""
+    line = replace(line, subtotal=subtotal, adjustments=adjustments)
+    return replace(line, tax=percent_of(line.amount, customer.tax_percent))
+
+
+def with_dependent_lines(keys: Keys, customer: Customer, month: date, lines: Sequence[Line]) -> tuple[Line, ...]:
+    """A contract's usage lines and fixed fees, followed by the lines that depend on the usage lines' amounts."""
+    assert customer.contract is not None
+    own = [line for line in lines if line.price.purpose in ("usage", "fixed_fee")]
+    usage = [line for line in own if line.price.purpose == "usage"]
+    if SUPPORT.code in customer.prices:
+        fee = new_line(keys, customer, month, customer.prices[SUPPORT.code], {"": MICRO})
+        base = to_major(sum(line.subtotal for line in usage), customer.currency)
+        share = to_minor(rate("percent", fee.price.config, base, {}), customer.currency)
+        own.append(charged(fee, customer, share, ()))
+    committed = to_minor(customer.contract.monthly_commitment, customer.currency)
+    missing = committed - sum(line.adjusted for line in usage)
+    if missing > 0:
+        line = new_line(keys, customer, month, customer.prices["minimum"], {"": MICRO})
+        own.append(charged(line, customer, 0, (("minimum", missing),)))
+    return tuple(own)
 
 
 def _issued_in_error(keys: Keys, calendar: Calendar, customer: Customer, number: str) -> Invoice:
@@ -535,8 +567,7 @@ def _issued_in_error(keys: Keys, calendar: Calendar, customer: Customer, number:
         quantity=MICRO,
         by_model={"": MICRO},
         subtotal=fee,
-        discount=0,
-        minimum=0,
+        adjustments=(),
         credits=0,
         tax=percent_of(fee, customer.tax_percent),
     )

@@ -1,13 +1,16 @@
-"""What the company sells: products, the models behind them, list prices, custom prices."""
+"""What the company sells: products, the models behind them, list prices, and what a contract makes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from sandbox.calendar import add_months
 from sandbox.keyed import Keys
+from sandbox.pricing import MINOR_DIGITS, rate
 
 CURRENCIES = ("USD", "EUR", "JPY")
 _RATE = {"USD": Decimal(1), "EUR": Decimal("0.9"), "JPY": Decimal(150)}
@@ -15,7 +18,10 @@ _RATE = {"USD": Decimal(1), "EUR": Decimal("0.9"), "JPY": Decimal(150)}
 
 @dataclass(frozen=True)
 class Product:
-    """`column`: the column of the product's usage events that is summed; empty counts events."""
+    """`column`: the column of the product's usage events that is summed; empty counts events.
+
+    `usual`: about how many units one event carries, from which contracts estimate a month.
+    """
 
     code: str
     name: str
@@ -23,19 +29,20 @@ class Product:
     unit: str
     event_name: str
     column: str
+    usual: int
 
 
-PRODUCTS = (
-    Product("text_input", "Text input", "input_tokens", "token", "text_generation", "input_tokens"),
-    Product("text_output", "Text output", "output_tokens", "token", "text_generation", "output_tokens"),
-    Product("text_requests", "Text requests", "requests", "request", "text_generation", ""),
-    Product("image_generation", "Image generation", "megapixels", "megapixel", "image_generation", "megapixels"),
-    Product("video_generation", "Video generation", "video_seconds", "second", "video_generation", "video_seconds"),
-    Product("gpu_compute", "GPU compute", "gpu_seconds", "second", "gpu_job", "gpu_seconds"),
-    Product("platform_fee", "Platform fee", None, "month", "", ""),
+METERED = (
+    Product("text_input", "Text input", "input_tokens", "token", "text_generation", "input_tokens", 1500),
+    Product("text_output", "Text output", "output_tokens", "token", "text_generation", "output_tokens", 120),
+    Product("text_requests", "Text requests", "requests", "request", "text_generation", "", 1),
+    Product("image_generation", "Image generation", "megapixels", "megapixel", "image_generation", "megapixels", 4),
+    Product("video_generation", "Video generation", "video_seconds", "second", "video_generation", "video_seconds", 10),
+    Product("gpu_compute", "GPU compute", "gpu_seconds", "second", "gpu_job", "gpu_seconds", 900),
 )
-METERED = PRODUCTS[:-1]
-PLATFORM_FEE = PRODUCTS[-1]
+PLATFORM_FEE = Product("platform_fee", "Platform fee", None, "month", "", "", 1)
+SUPPORT = Product("support", "Support plan", None, "month", "", "", 1)
+PRODUCTS = (*METERED, PLATFORM_FEE, SUPPORT)
 EVENT_NAMES = ("text_generation", "image_generation", "video_generation", "gpu_job")
 MODELS: dict[str, tuple[str, ...]] = {
     "text_generation": ("aria-small", "aria-large", "aria-code"),
@@ -47,7 +54,10 @@ MODELS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Price:
-    """A price of Orb: `config` is Orb's configuration of the model type. `purpose`: usage, fixed_fee or minimum."""
+    """A price of Orb: `config` is Orb's configuration of the model type.
+
+    `purpose`: usage, fixed_fee, percent_fee (a share of the usage lines), or minimum.
+    """
 
     id: str
     external_id: str
@@ -55,7 +65,21 @@ class Price:
     currency: str
     model_type: str
     config: dict[str, Any]
-    purpose: str = "usage"
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What a contract changes on one product's lines whose service begins within [start, end).
+
+    `kind` is Orb's: usage_discount (`value` in units), amount_discount or maximum (`value` in major units).
+    """
+
+    kind: str
+    product: Product
+    value: Decimal
+    start: date
+    end: date | None
 
 
 def _amount(usd: str, currency: str, factor: Decimal = Decimal(1)) -> str:
@@ -86,7 +110,7 @@ def _matrix(amounts: dict[str, str], default: str, currency: str, factor: Decima
 
 
 _IMAGE_AMOUNTS = {"lumen-1": "0.05", "lumen-1-pro": "0.09", "lumen-2": "0.12"}
-_OUTPUT_STEPS = ((100_000, "0.00006"), (1_000_000, "0.000054"), (None, "0.000048"))
+_OUTPUT_AMOUNTS = ("0.00006", "0.000054", "0.000048")
 
 
 def list_prices(keys: Keys, currency: str) -> dict[str, Price]:
@@ -94,7 +118,10 @@ def list_prices(keys: Keys, currency: str) -> dict[str, Price]:
     one = Decimal(1)
     models: dict[str, tuple[str, dict[str, Any]]] = {
         "text_input": ("package", {"package_amount": _amount("15", currency), "package_size": 1_000_000}),
-        "text_output": ("tiered", _tiers(_OUTPUT_STEPS, currency, one)),
+        "text_output": (
+            "tiered",
+            _tiers(list(zip((100_000, 1_000_000, None), _OUTPUT_AMOUNTS, strict=True)), currency, one),
+        ),
         "text_requests": ("unit", {"unit_amount": _amount("0.002", currency)}),
         "image_generation": ("matrix", _matrix(_IMAGE_AMOUNTS, "0.08", currency, one)),
         "video_generation": ("bulk", _bulk(((100_000, "0.4"), (None, "0.32")), currency, one)),
@@ -106,40 +133,125 @@ def list_prices(keys: Keys, currency: str) -> dict[str, Price]:
     }
 
 
-def platform_fee_price(keys: Keys, currency: str) -> Price:
-    """The platform fee that the enterprise plan of a currency names; every contract overrides it."""
-    config = {"unit_amount": _amount("500", currency)}
-    return _price(keys, f"list_{currency.lower()}_{PLATFORM_FEE.code}", PLATFORM_FEE, currency, "unit", config)
+def fee_prices(keys: Keys, currency: str) -> list[Price]:
+    """The fees that only contracts agree on, at list price: platform fee and support plan."""
+    return [
+        _price(keys, f"list_{currency.lower()}_{product.code}", product, currency, model, config)
+        for product, model, config in (
+            (PLATFORM_FEE, "unit", {"unit_amount": _amount("500", currency)}),
+            (SUPPORT, "percent", {"percent": Decimal("0.1")}),
+        )
+    ]
 
 
-def contract_prices(keys: Keys, contract_id: str, number: int, currency: str, fee_usd: str) -> dict[str, Price]:
+def contract_prices(
+    keys: Keys, contract_id: str, number: int, currency: str, fee_usd: str, month: Mapping[str, Decimal]
+) -> dict[str, Price]:
     """The custom prices of a contract, by product code; `number` varies discount steps and models between contracts.
 
-    Besides the products there is `minimum`: the line that carries the true-up to the monthly commitment.
+    `month`: what the customer is expected to use, by product code; steps lie below, around and above it. Besides the
+    products there is `minimum`: the line that carries the true-up to the monthly commitment.
     """
     factor = Decimal("0.92") - Decimal("0.04") * (number % 5)
-    matrix = ("matrix", _matrix(_IMAGE_AMOUNTS, "0.08", currency, factor))
-    image_unit = ("unit", {"unit_amount": _amount("0.08", currency, factor)})
-    video_tiers = ("tiered", _tiers(((1_000, "0.4"), (None, "0.34")), currency, factor))
-    video_bulk = ("bulk", _bulk(((500, "0.4"), (2_000, "0.36"), (None, "0.3")), currency, factor))
-    gpu_tiers = ("tiered", _tiers(((50_000, "0.00125"), (500_000, "0.0011"), (None, "0.001")), currency, factor))
-    gpu_unit = ("unit", {"unit_amount": _amount("0.0012", currency, factor)})
-    input_steps = ((1_000_000, "0.000015"), (10_000_000, "0.000012"), (None, "0.00001"))
+    variant = number % 3
     models: dict[str, tuple[str, dict[str, Any]]] = {
-        "text_input": ("tiered", _tiers(input_steps, currency, factor)),
-        "text_output": ("tiered", _tiers(_OUTPUT_STEPS, currency, factor)),
-        "text_requests": ("unit", {"unit_amount": _amount("0.0018", currency, factor)}),
-        "image_generation": matrix if number % 2 else image_unit,
-        "video_generation": video_bulk if number % 3 else video_tiers,
-        "gpu_compute": gpu_tiers if number % 2 == 0 else gpu_unit,
-        "platform_fee": ("unit", {"unit_amount": _amount(fee_usd, currency)}),
+        "text_input": _text_input(number, month["text_input"], currency, factor),
+        "text_output": ("tiered", _tiers(_steps(month["text_output"], *_OUTPUT_AMOUNTS), currency, factor)),
+        "text_requests": _text_requests(number, month["text_requests"], currency, factor),
+        "image_generation": ("matrix", _matrix(_IMAGE_AMOUNTS, "0.08", currency, factor))
+        if number % 2
+        else ("unit", {"unit_amount": _amount("0.08", currency, factor)}),
+        "video_generation": _video(variant, month["video_generation"], currency, factor),
+        "gpu_compute": ("tiered", _tiers(_steps(month["gpu_compute"], "0.00125", "0.0011", "0.001"), currency, factor))
+        if number % 2 == 0
+        else ("unit", {"unit_amount": _amount("0.0012", currency, factor)}),
+        "platform_fee": ("unit", {"unit_amount": _amount(fee_usd, currency), "prorated": True}),
     }
+    if number % 2 == 0:
+        bounds = {"minimum_amount": _amount("2", currency), "maximum_amount": _amount("2500", currency)}
+        models["support"] = ("percent", {"percent": Decimal("0.035"), **bounds})
     prices = {
         product.code: _price(keys, f"{contract_id}_{product.code}", product, currency, *models[product.code])
         for product in PRODUCTS
+        if product.code in models
     }
     minimum = _price(keys, f"{contract_id}_minimum", PLATFORM_FEE, currency, "unit", {"unit_amount": "0"}, "minimum")
     return {**prices, "minimum": minimum}
+
+
+def contract_adjustments(
+    number: int, currency: str, prices: Mapping[str, Price], month: Mapping[str, Decimal], start: date
+) -> tuple[Adjustment, ...]:
+    """What a contract adjusts besides its prices, by `number`: free units, a discount for the first month, a cap."""
+    text_input, text_output = prices["text_input"], prices["text_output"]
+    adjustments = []
+    if number % 2:
+        free = _round(month["text_output"] / 10)
+        adjustments.append(Adjustment("usage_discount", text_output.product, free, start, None))
+    if number % 3 == 0:
+        quarter = _agreed(_usual_cost(text_output, month) / 4, currency)
+        adjustments.append(Adjustment("amount_discount", text_output.product, quarter, start, add_months(start, 1)))
+    else:
+        third = _agreed(_usual_cost(text_input, month) / 3, currency)
+        adjustments.append(Adjustment("maximum", text_input.product, third, start, None))
+    return tuple(adjustments)
+
+
+def _usual_cost(price: Price, month: Mapping[str, Decimal]) -> Decimal:
+    return rate(price.model_type, price.config, month[price.product.code], {})
+
+
+def _agreed(amount: Decimal, currency: str) -> Decimal:
+    """An amount of money up to one significant digit and the currency's smallest unit."""
+    minor = Decimal(1).scaleb(-MINOR_DIGITS[currency])
+    return max(_round(amount / minor), Decimal(1)) * minor
+
+
+def _text_input(number: int, usual: Decimal, currency: str, factor: Decimal) -> tuple[str, dict[str, Any]]:
+    if number % 2:
+        return "tiered", _tiers(_steps(usual, "0.000015", "0.000012", "0.00001"), currency, factor)
+    # Bounds are multiples of the package, or Orb refuses the price.
+    bounds = [0, *(-(-bound // 1000) * 1000 for bound in _bounds(usual))]
+    tiers = [
+        {"tier_lower_bound": str(bound), "per_unit": _amount(usd, currency, factor)}
+        for bound, usd in zip(bounds, ("0.015", "0.012", "0.01"), strict=True)
+    ]
+    return "tiered_package", {"package_size": "1000", "tiers": tiers}
+
+
+def _text_requests(number: int, usual: Decimal, currency: str, factor: Decimal) -> tuple[str, dict[str, Any]]:
+    if number % 4:
+        ten = {"package_amount": _amount("0.018", currency, factor), "package_size": "10"}
+        return "package_with_allocation", {**ten, "allocation": str(_round(usual / 3))}
+    return "unit", {"unit_amount": _amount("0.0018", currency, factor)}
+
+
+def _video(variant: int, usual: Decimal, currency: str, factor: Decimal) -> tuple[str, dict[str, Any]]:
+    if variant == 0:
+        totals = zip((0, *_bounds(usual)), (Decimal("0.2"), Decimal("0.35"), Decimal("0.5")), strict=True)
+        table = [
+            {"threshold": str(above), "total_amount": _amount(str(_round(usual * share)), currency, factor)}
+            for above, share in totals
+        ]
+        return "threshold_total_amount", {"consumption_table": table}
+    steps = _steps(usual, "0.4", "0.36", "0.3")
+    return ("bulk", _bulk(steps, currency, factor)) if variant == 1 else ("tiered", _tiers(steps, currency, factor))
+
+
+def _bounds(usual: Decimal) -> tuple[int, int]:
+    """Where a price has its steps, so that a usual month fills the first two and begins the third."""
+    low = int(_round(usual * Decimal("0.3")))
+    return low, max(int(_round(usual * Decimal("0.8"))), low + 1)
+
+
+def _steps(usual: Decimal, *usd: str) -> list[tuple[int | None, str]]:
+    return list(zip((*_bounds(usual), None), usd, strict=True))
+
+
+def _round(amount: Decimal) -> Decimal:
+    """Up to one significant digit and a whole number: figures that people agree on."""
+    digit = Decimal(1).scaleb(max(amount.adjusted(), 0))
+    return Decimal(max(int((amount / digit).to_integral_value(ROUND_CEILING) * digit), 1))
 
 
 def money(usd: str, currency: str) -> Decimal:
@@ -150,5 +262,5 @@ def money(usd: str, currency: str) -> Decimal:
 def _price(
     keys: Keys, external_id: str, product: Product, currency: str, model: str, config: dict[str, Any], purpose: str = ""
 ) -> Price:
-    kind = purpose or ("usage" if product.metric else "fixed_fee")
+    kind = purpose or ("usage" if product.metric else "percent_fee" if model == "percent" else "fixed_fee")
     return Price(keys.id("", f"price/{external_id}", 16), external_id, product, currency, model, config, kind)

@@ -9,8 +9,20 @@ from decimal import Decimal
 import numpy as np
 
 from sandbox.calendar import DAY, HOUR, Calendar, add_months, instant
-from sandbox.catalogue import CURRENCIES, Price, contract_prices, list_prices, money
+from sandbox.catalogue import (
+    CURRENCIES,
+    EVENT_NAMES,
+    METERED,
+    Adjustment,
+    Price,
+    Product,
+    contract_adjustments,
+    contract_prices,
+    list_prices,
+    money,
+)
 from sandbox.keyed import Keys
+from sandbox.pricing import Terms
 
 _COUNTRIES = {
     "USD": (("US", "0"), ("US", "8.875"), ("US", "6.25")),
@@ -26,13 +38,28 @@ _DOLLARS_AN_EVENT = Decimal("0.5")
 
 @dataclass(frozen=True)
 class Contract:
-    """`discount_percent` lowers usage lines, `monthly_commitment` is the least that discounted usage may come to."""
+    """`discount_percent` lowers usage lines, `monthly_commitment` is the least that adjusted usage may come to.
+
+    The commitment holds in full for every month begun; `adjustments` are of single products.
+    """
 
     id: str
     monthly_commitment: Decimal
     discount_percent: Decimal
+    adjustments: tuple[Adjustment, ...]
     net_terms_days: int
     created_at: int
+
+    def terms(self, product: Product, day: date) -> Terms:
+        """What is taken off a usage line of a product whose service begins on a day."""
+        values = {
+            adjustment.kind: adjustment.value
+            for adjustment in self.adjustments
+            if adjustment.product == product
+            and adjustment.start <= day
+            and (adjustment.end is None or day < adjustment.end)
+        }
+        return Terms(percentage_discounts=(self.discount_percent,), **values)
 
 
 @dataclass(frozen=True)
@@ -83,22 +110,31 @@ def build(keys: Keys, calendar: Calendar, customers: int, events: int) -> list[C
     built = []
     for number, (currency, billing_model, account_type) in enumerate(kinds):
         customer_id = f"acct_{number + 1:04d}"
-        start, end = _life(number, billing_model, account_type, calendar)
+        start, end = _life(number, account_type, calendar)
         country, tax = _COUNTRIES[currency][number % len(_COUNTRIES[currency])]
         before = int(rng.integers(20, 400)) * DAY if start == calendar.first_day else HOUR
         created_at = instant(start) - before - int(rng.integers(0, DAY - HOUR) if before > HOUR else 0)
+        share = Decimal(int(rng.integers(50, 140))) / 100 if billing_model == "contract" else Decimal(0)
+        mix = tuple(float(weight) for weight in rng.dirichlet((6.0, 2.0, 1.0, 1.0)))
         contract, prices = None, lists[currency]
         if billing_model == "contract":
+            contract_id = f"contract_{number + 1:04d}"
+            month = {
+                product.code: Decimal(int(monthly_events[number] * mix[EVENT_NAMES.index(product.event_name)]) + 1)
+                * product.usual
+                for product in METERED
+            }
+            fee = _FEES_USD[number % len(_FEES_USD)]
+            prices = contract_prices(keys, contract_id, number, currency, fee, month)
             expected = Decimal(int(monthly_events[number])) * _DOLLARS_AN_EVENT
-            share = Decimal(int(rng.integers(50, 140))) / 100
             contract = Contract(
-                id=f"contract_{number + 1:04d}",
+                id=contract_id,
                 monthly_commitment=max(money("100", currency), money("50", currency) * round(expected * share / 50)),
                 discount_percent=Decimal(_DISCOUNTS[number % len(_DISCOUNTS)]),
+                adjustments=contract_adjustments(number, currency, prices, month, start),
                 net_terms_days=30,
                 created_at=created_at + HOUR // 2,
             )
-            prices = contract_prices(keys, contract.id, number, currency, _FEES_USD[number % len(_FEES_USD)])
         name = _name(number, account_type)
         built.append(
             Customer(
@@ -113,7 +149,7 @@ def build(keys: Keys, calendar: Calendar, customers: int, events: int) -> list[C
                 tax_percent=Decimal(tax),
                 trace=("conv", "code")[number % 2],
                 weight=float(weights[number]),
-                mix=tuple(float(share) for share in rng.dirichlet((6.0, 2.0, 1.0, 1.0))),
+                mix=mix,
                 created_at=created_at,
                 start=start,
                 end=end,
@@ -144,13 +180,15 @@ def _weight(drawn: float, currency: str, billing_model: str, account_type: str) 
     return max(drawn, 0.3) * (2.0 if billing_model == "contract" else 1.0)
 
 
-def _life(number: int, billing_model: str, account_type: str, calendar: Calendar) -> tuple[date, date | None]:
-    """Some customers come in the second month (prepaid ones in its middle); one leaves at the end of the second."""
+def _life(number: int, account_type: str, calendar: Calendar) -> tuple[date, date | None]:
+    """Some customers come in the middle of a month, one leaves at the end of the second."""
     first = calendar.first_day
+    if number in (4, 8):
+        return first + timedelta(days=number + 5), None
     if account_type == "customer" and number == 20 and calendar.months > 2:
         return first, add_months(first, 2)
     if account_type == "customer" and number >= 10 and number % 6 == 5 and calendar.months > 1:
-        return add_months(first, 1) + timedelta(days=0 if billing_model == "contract" else 11), None
+        return add_months(first, 1) + timedelta(days=11), None
     return first, None
 
 

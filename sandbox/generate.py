@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from sandbox import defects as catalogue
 from sandbox.calendar import Calendar, instant, iso
 from sandbox.dataset import Writer
 from sandbox.keyed import Keys
 from sandbox.views import app, bank, orb, stripe
-from sandbox.world import bill, meter
+from sandbox.world import bill, collect, meter
 
 
 def generate(
@@ -33,18 +31,15 @@ def generate(
     with Writer(out) as writer:
         progress(f"{customers} customers use the product {events:,} times over {months} months")
         keys, calendar = Keys(seed), Calendar(months)
-        metered = meter(keys, calendar, customers, events)
-        if catalogue.EVENT_MISSING in wanted:
-            in_orb, answers = catalogue.drop_events(metered)
-        else:
-            in_orb, answers = np.ones(len(metered.events), dtype=np.bool_), []
+        metered, in_orb, answers = catalogue.ingest(meter(keys, calendar, customers, events), wanted)
 
         progress("Orb rates and invoices, Stripe collects and pays out")
-        world = bill(metered, in_orb)
-        views = catalogue.Views(world, stripe.build(world), orb.build(world), bank.deposits(world))
+        billed, misrated = catalogue.misrate(bill(metered, in_orb), wanted)
+        world = collect(billed)
+        views = catalogue.Views(world, stripe.build(world), orb.build(world), app.build(world), bank.deposits(world))
 
         progress("Defects are planted" if wanted else "No defects are planted")
-        answers = answers + catalogue.plant(views, wanted)
+        answers = answers + misrated + catalogue.plant(views, wanted)
         views.stripe["events"] = stripe.feed(keys, calendar, views.stripe)
         statements = bank.statements(keys, calendar, views.deposits)
 
@@ -54,7 +49,7 @@ def generate(
         for resource, objects in views.orb.items():
             writer.objects(f"orb/{resource}", objects)
         writer.text("orb/events", orb.event_lines(world))
-        for name, table in app.build(world).items():
+        for name, table in app.tables(world, views.app).items():
             writer.table(name, table)
         for account_id, lines in statements.items():
             writer.statement(account_id, lines)

@@ -87,6 +87,7 @@ def score(dataset: Path, warehouse: Path) -> Scorecard:
             """
             select cause, comparison, status, match_key, customer_id, period, currency, left_ref, right_ref, difference
             from reconciliation.fct_breaks
+            where is_open
             union all
             select cause, null, 'excluded', object_id, customer_id, null, currency, null, null, amount
             from marts.fct_excluded_rows

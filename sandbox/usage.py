@@ -50,6 +50,18 @@ class Events:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def taken(self, rows: Ints) -> Events:
+        """These rows, in this order."""
+        return Events(
+            ids=[self.ids[row] for row in rows.tolist()],
+            customer=self.customer[rows],
+            name=self.name[rows],
+            model=self.model[rows],
+            quantities={code: values[rows] for code, values in self.quantities.items()},
+            occurred_us=self.occurred_us[rows],
+            recorded_us=self.recorded_us[rows],
+        )
+
     def rows_of(self, event_name: str) -> NDArray[np.bool_]:
         """Which rows carry an event name."""
         return np.asarray(self.name == EVENT_NAMES.index(event_name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,44 @@ class Metered:
 
 
 @dataclass(frozen=True)
-class World(Metered):
-    """`in_orb`: which events Orb ingested; `orb_usage` and all that follows is computed from those alone."""
+class Backfill:
+    """Events of a customer and timeframe (seconds) that were sent again. `ingested`: how many; None of one that replaced
+    what was there. One that is `reverted` was undone."""
 
-    in_orb: NDArray[np.bool_]
+    customer: Customer
+    start: int
+    end: int
+    status: str
+    ingested: int | None = None
+
+
+@dataclass(frozen=True)
+class OrbEvents:
+    """What reached Orb: its own events, those among them that are switched off, those that were amended, the backfills."""
+
+    events: Events
+    deprecated: NDArray[np.bool_]
+    amended: NDArray[np.bool_]
+    backfills: list[Backfill]
+
+
+@dataclass(frozen=True)
+class Billed(Metered):
+    """What Orb made of the events that reached it.
+
+    `orb_events`: what Orb ingested; `orb_usage` and all that follows is computed from those alone.
+    """
+
+    orb_events: OrbEvents
     orb_usage: dict[str, Ints]
     wallets: dict[str, Wallet]
     invoices: list[Invoice]
+
+
+@dataclass(frozen=True)
+class World(Billed):
+    """And what Stripe made of that."""
+
     cash: Cash
 
 
@@ -45,11 +76,16 @@ def meter(keys: Keys, calendar: Calendar, customers: int, events: int) -> Metere
     return Metered(keys, calendar, tenants, usage.build(keys, calendar, tenants, events))
 
 
-def bill(metered: Metered, in_orb: NDArray[np.bool_]) -> World:
-    """Everything that follows from the events that reached Orb."""
+def bill(metered: Metered, in_orb: OrbEvents) -> Billed:
+    """Credits drawn and invoices issued for the events that reached Orb."""
     keys, calendar, tenants = metered.keys, metered.calendar, metered.company
-    orb_usage = usage.daily(metered.events, calendar, len(tenants), in_orb)
+    orb_usage = usage.daily(in_orb.events, calendar, len(tenants), ~in_orb.deprecated)
     wallets = {c.id: billing.run_wallet(keys, calendar, c, orb_usage) for c in tenants if c.contract is None}
     invoices = billing.build_invoices(keys, calendar, tenants, orb_usage, wallets)
-    money = cash.build(keys, calendar, tenants, invoices, wallets)
-    return World(keys, calendar, tenants, metered.events, in_orb, orb_usage, wallets, invoices, money)
+    return Billed(keys, calendar, tenants, metered.events, in_orb, orb_usage, wallets, invoices)
+
+
+def collect(billed: Billed) -> World:
+    """Everything that happens to the money of these invoices and top-ups."""
+    money = cash.build(billed.keys, billed.calendar, billed.company, billed.invoices, billed.wallets)
+    return World(**{field.name: getattr(billed, field.name) for field in fields(billed)}, cash=money)

@@ -36,14 +36,17 @@ create table marts.fct_payouts (
 create table reconciliation.fct_breaks (
     comparison varchar, hop varchar, break_id varchar, match_key varchar, customer_id varchar, period varchar,
     currency varchar, right_currency varchar, left_ref varchar, left_amount decimal(38, 9), right_ref varchar,
-    right_amount decimal(38, 9), difference decimal(38, 9), status varchar, cause varchar, evidence varchar
+    right_amount decimal(38, 9), difference decimal(38, 9), status varchar, cause varchar, evidence varchar,
+    state varchar default 'open',
+    is_open boolean default true
 );
 create table marts.fct_excluded_rows (
     excluded_id varchar, source varchar, stream varchar, object_id varchar, customer_id varchar, cause varchar,
     currency varchar, amount decimal(38, 9)
 );
 create table marts.dim_streams (
-    stream varchar, objects bigint, differing_days bigint, rejected_objects bigint, certified_through timestamp
+    stream varchar, objects bigint, differing_days bigint, rejected_objects bigint, is_looked_up boolean,
+    certified_through timestamp
 );
 create table reconciliation.rec_bridge (
     comparison varchar, hop varchar, period varchar, currency varchar, line_no bigint, line varchar,
@@ -78,7 +81,10 @@ insert into marts.fct_revenue_daily values
 insert into marts.fct_payouts values
     ('po_1', 'USD', 120.00, 'paid', '2026-08-10 03:00:00+00', '2026-08-12'),
     ('po_2', 'JPY', 9900, 'paid', '2026-08-10 03:00:00+00', '2026-08-13');
-insert into reconciliation.fct_breaks values
+insert into reconciliation.fct_breaks (
+    comparison, hop, break_id, match_key, customer_id, period, currency, right_currency, left_ref, left_amount, right_ref,
+    right_amount, difference, status, cause, evidence
+) values
     ('invoiced__orb_vs_stripe', 'invoiced', 'b1', 'inv_3', 'acct_0001', '2026-08', 'USD', 'USD', 'inv_3', 50.00, null,
         0, 50.00, 'break', 'invoice_not_synced', 'issued, no Stripe invoice carries its id'),
     ('invoiced__orb_vs_stripe', 'invoiced', 'b2', 'inv_5', 'acct_0001', '2026-08', 'USD', 'EUR', 'inv_5', 30.00, 'in_5',
@@ -91,8 +97,10 @@ insert into marts.fct_excluded_rows values
     ('x1', 'stripe', 'charges', 'ch_test', null, 'test_mode_row', 'USD', 12.00),
     ('x2', 'app', 'customers', 'acct_0009', 'acct_0009', 'internal_account', 'USD', 33.00);
 insert into marts.dim_streams values
-    ('app.usage_events', 12000, 0, 0, '2026-09-02 10:15:00'), ('orb.invoices', 4, 0, 0, '2026-09-02 10:16:00'),
-    ('stripe.charges', 3, 0, 0, '2026-09-02 10:17:00');
+    ('app.usage_events', 12000, 0, 0, false, '2026-09-02 10:15:00'),
+    ('orb.events', 30, 0, 0, true, null),
+    ('orb.invoices', 4, 0, 0, false, '2026-09-02 10:16:00'),
+    ('stripe.charges', 3, 0, 0, false, '2026-09-02 10:17:00');
 insert into reconciliation.rec_bridge values
     ('metered__app_vs_orb', 'metered', '2026-07', 'input_tokens', 1, 'left_total', 30000),
     ('metered__app_vs_orb', 'metered', '2026-07', 'input_tokens', 2, 'event_missing_in_orb', -1000),
@@ -116,10 +124,33 @@ insert into reconciliation.rec_bridge values
     ('invoiced__orb_paid_vs_stripe_paid', 'invoiced', '2026-07', 'USD', 1, 'left_total', 77.00),
     ('invoiced__orb_paid_vs_stripe_paid', 'invoiced', '2026-07', 'USD', 2, 'unexplained', 0),
     ('invoiced__orb_paid_vs_stripe_paid', 'invoiced', '2026-07', 'USD', 3, 'right_total', 77.00),
+    ('settled__payouts_vs_transactions', 'settled', '2026-08', 'USD', 1, 'left_total', 160.00),
+    ('settled__payouts_vs_transactions', 'settled', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('settled__payouts_vs_transactions', 'settled', '2026-08', 'USD', 3, 'right_total', 160.00),
+    ('settled__rolled_balance_vs_unsettled', 'settled', '2026-08', 'USD', 1, 'left_total', 12.00),
+    ('settled__rolled_balance_vs_unsettled', 'settled', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('settled__rolled_balance_vs_unsettled', 'settled', '2026-08', 'USD', 3, 'right_total', 12.00),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 1, 'left_total', 160.00),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 2, 'timing', -40.00),
     ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 3, 'unexplained', 0),
-    ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 4, 'right_total', 120.00);
+    ('banked__payouts_vs_bank', 'banked', '2026-08', 'USD', 4, 'right_total', 120.00),
+    ('identity__app_vs_orb', 'identity', '2026-08', 'USD', 1, 'left_total', 127.00),
+    ('identity__app_vs_orb', 'identity', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('identity__app_vs_orb', 'identity', '2026-08', 'USD', 3, 'right_total', 127.00),
+    ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 1, 'left_total', 127.00),
+    ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 2, 'unexplained', 0),
+    ('identity__app_vs_stripe', 'identity', '2026-08', 'USD', 3, 'right_total', 127.00);
+insert into reconciliation.rec_bridge
+select comparison, split_part(comparison, '__', 1), '2026-08', 'USD', line_no, line, amount
+from (values
+    ('invoiced__orb_vs_stripe_credit_notes'),
+    ('collected__invoices_vs_payments'),
+    ('collected__payments_vs_charges'),
+    ('collected__movements_vs_balance_transactions'),
+    ('collected__fees_vs_schedule'),
+    ('collected__refunds_vs_credit_notes')
+) as comparisons (comparison)
+cross join (values (1, 'left_total', 10), (2, 'unexplained', 0), (3, 'right_total', 10)) as lines (line_no, line, amount);
 """
 
 

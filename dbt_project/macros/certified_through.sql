@@ -15,13 +15,16 @@
     {%- set found = [] -%}
     {%- for parent in graph.nodes[unique_id].depends_on.get('nodes', []) -%}
         {%- if parent in graph.sources -%}
-            {%- do found.append(stream_of(graph.sources[parent])) -%}
+            {%- if is_counted(graph.sources[parent]) -%}{%- do found.append(stream_of(graph.sources[parent])) -%}{%- endif -%}
         {%- elif graph.nodes[parent].name != 'dim_streams' -%}
             {%- do found.extend(streams_behind(parent)) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(found | unique | sort) }}
 {% endmacro %}
+
+{# Whether a stream is certified before the models are built: objects that are looked up by id are as many as the models ask for. #}
+{% macro is_counted(source) %}{{ return(not source.meta.get('is_looked_up')) }}{% endmacro %}
 
 {# `stripe.charges` of the table raw_stripe.charges. #}
 {% macro stream_of(source) %}{{ return(source.schema.removeprefix('raw_') ~ '.' ~ source.name) }}{% endmacro %}

@@ -13,20 +13,26 @@
                 nearest expression by which the best of several candidates is chosen; both sides must choose each other
                 kind    one_to_one (default)
                         many_to_one: `on` pairs one r with the sum of two or three l that follow one another in `order`
-                                     among the unmatched of one `within_same`; taken only when nothing else would fit
+                                     among the unmatched of one `within_same`; taken only when nothing else would fit;
+                                     `within` sees the first as l, and the last one's `order` as l.run_end
+                        one_to_many: the mirror, one l and two or three r
                         repeated:    an r that is left over and points at an l that is taken: the l's second claim
   causes      why a match group does not tie, first that holds: cause, when, status (default break). Conditions see
                 m (left_ref, right_ref, match_rule, difference, is_different), l, r (null on the missing side), settings
   evidence    {name: text expression on m, l and r}: what the verdict was reached from, kept beside it as JSON
+  upstream    {comparison: 1 or -1}: a difference that a break of one of these comparisons explains, because customer, currency and
+                amount (-1: the opposite amount) are the same, is its consequence: matched, under the cause of that break
 
-  What differs by more than the tolerance and no rule explains is the cause `unexplained`.
+  What differs by more than the tolerance and no rule explains is the cause `unexplained`. What passes within the tolerance is
+  added up per period and currency: beyond the comparison's budget none of it passes.
 -#}
-{% macro reconcile(comparison, passes, causes, evidence) -%}
+{% macro reconcile(comparison, passes, causes, evidence, upstream={}) -%}
 settings as (
 
     -- an aggregate: without a row in the seed the tolerance is zero, instead of the comparison being empty
     select
         coalesce(max(case when expires_on > {{ date_of(as_of()) }} then tolerance end), {{ decimal_literal('0') }}) as tolerance,
+        coalesce(max(case when expires_on > {{ date_of(as_of()) }} then budget end), {{ decimal_literal('0') }}) as budget,
         coalesce(max(window_days), 0) as window_days,
     from {{ ref('reconciliation_tolerances') }}
     where comparison = '{{ comparison }}'
@@ -40,20 +46,23 @@ right_after_0 as (select * from right_side),
 {% for pass in passes -%}
 {% set before, after = loop.index0, loop.index -%}
 {% set kind = pass.kind | default('one_to_one') -%}
-{% if kind == 'many_to_one' -%}
+{% if kind in ['many_to_one', 'one_to_many'] -%}
+{% set many, one = ('left', 'right') if kind == 'many_to_one' else ('right', 'left') -%}
+{% set m, o = many[0], one[0] -%}
 runs_{{ after }} as (
 
     {% for size in [2, 3] -%}
     select
-        l.*,
+        {{ m }}.*,
         {{ size }} as run_size,
         {% for step in range(1, size) -%}
-        lead(l.ref, {{ step }}) over run as ref_{{ step }},
+        lead({{ m }}.ref, {{ step }}) over run as ref_{{ step }},
         {% endfor -%}
         {% if size == 2 %}cast(null as string) as ref_2,{% endif %}
-        l.amount{% for step in range(1, size) %} + lead(l.amount, {{ step }}) over run{% endfor %} as run_amount,
-    from left_after_{{ before }} as l
-    window run as (partition by l.{{ pass.within_same }} order by l.{{ pass.order }}, l.ref)
+        lead({{ m }}.{{ pass.order }}, {{ size - 1 }}) over run as run_end,
+        {{ m }}.amount{% for step in range(1, size) %} + lead({{ m }}.amount, {{ step }}) over run{% endfor %} as run_amount,
+    from {{ many }}_after_{{ before }} as {{ m }}
+    window run as (partition by {{ m }}.{{ pass.within_same }} order by {{ m }}.{{ pass.order }}, {{ m }}.ref)
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -61,33 +70,33 @@ runs_{{ after }} as (
 run_candidates_{{ after }} as (
 
     select
-        l.*,
-        r.ref as right_ref,
-        r.amount as right_amount,
-        r.currency as right_currency,
-        r.period as right_period,
-    from runs_{{ after }} as l
+        {{ m }}.*,
+        {{ o }}.ref as one_ref,
+        {{ o }}.customer_id as one_customer_id,
+        {{ o }}.currency as one_currency,
+        {{ o }}.period as one_period,
+    from runs_{{ after }} as {{ m }}
     cross join settings
-    inner join right_after_{{ before }} as r on {{ pass.on }} and l.run_amount = r.amount
-    where l.run_amount is not null and {{ pass.within }}
+    inner join {{ one }}_after_{{ before }} as {{ o }} on {{ pass.on }} and {{ m }}.run_amount = {{ o }}.amount
+    where {{ m }}.run_amount is not null and {{ pass.within }}
 
 ),
 
 run_members_{{ after }} as (
 
     {% for member in ['ref', 'ref_1', 'ref_2'] -%}
-    select right_ref, ref as run_ref, run_size, {{ member }} as left_ref from run_candidates_{{ after }} where {{ member }} is not null
+    select one_ref, ref as run_ref, run_size, {{ member }} as many_ref from run_candidates_{{ after }} where {{ member }} is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 
 run_counts_{{ after }} as (
 
-    -- how many deposits want this payout, and how many runs would fit this deposit
+    -- how many of the ones want this member, and how many runs would fit this one
     select
         *,
-        count(*) over (partition by left_ref) as claims_on_left,
-        count(*) over (partition by right_ref) as members_of_right,
+        count(*) over (partition by many_ref) as claims_on_member,
+        count(*) over (partition by one_ref) as members_of_one,
     from run_members_{{ after }}
 
 ),
@@ -96,7 +105,7 @@ run_members_taken_{{ after }} as (
 
     select
         *,
-        max(claims_on_left) over (partition by right_ref) as most_claims,
+        max(claims_on_member) over (partition by one_ref) as most_claims,
     from run_counts_{{ after }}
 
 ),
@@ -105,29 +114,42 @@ pass_{{ after }} as (
 
     select
         '{{ pass.rule }}' as match_rule,
-        c.right_ref as match_key,
-        concat(c.ref, ',', c.ref_1, case when c.ref_2 is null then '' else concat(',', c.ref_2) end) as left_ref,
-        c.right_ref,
-        c.customer_id,
-        c.right_period as period,
-        c.currency,
-        c.right_currency,
+        c.one_ref as match_key,
+        {% set run -%}
+        concat(c.ref, ',', c.ref_1, case when c.ref_2 is null then '' else concat(',', c.ref_2) end)
+        {%- endset -%}
+        {{ run if many == 'left' else 'c.one_ref' }} as left_ref,
+        {{ run if many == 'right' else 'c.one_ref' }} as right_ref,
+        coalesce(c.customer_id, c.one_customer_id) as customer_id,
+        c.one_period as period,
+        c.{{ 'currency' if many == 'left' else 'one_currency' }} as currency,
+        c.{{ 'currency' if many == 'right' else 'one_currency' }} as right_currency,
         c.run_amount as left_amount,
-        c.right_amount,
+        c.run_amount as right_amount,
     from run_candidates_{{ after }} as c
-    inner join (select distinct right_ref from run_members_taken_{{ after }} where most_claims = 1 and members_of_right = run_size) as t
-        on c.right_ref = t.right_ref
+    inner join (select distinct one_ref from run_members_taken_{{ after }} where most_claims = 1 and members_of_one = run_size) as t
+        on c.one_ref = t.one_ref
 
 ),
 
-left_after_{{ after }} as (
+{{ many }}_after_{{ after }} as (
 
-    select l.*
-    from left_after_{{ before }} as l
-    left join run_members_taken_{{ after }} as t on l.ref = t.left_ref and t.most_claims = 1 and t.members_of_right = t.run_size
-    where t.left_ref is null
+    select {{ m }}.*
+    from {{ many }}_after_{{ before }} as {{ m }}
+    left join run_members_taken_{{ after }} as t on {{ m }}.ref = t.many_ref and t.most_claims = 1 and t.members_of_one = t.run_size
+    where t.many_ref is null
 
 ),
+
+{{ one }}_after_{{ after }} as (
+
+    select {{ o }}.*
+    from {{ one }}_after_{{ before }} as {{ o }}
+    left join pass_{{ after }} as p on {{ o }}.ref = p.match_key
+    where p.match_key is null
+
+),
+
 {%- else -%}
 pass_{{ after }} as (
 
@@ -163,7 +185,6 @@ left_after_{{ after }} as (
     where p.left_ref is null
 
 ),
-{%- endif %}
 
 right_after_{{ after }} as (
 
@@ -174,6 +195,7 @@ right_after_{{ after }} as (
 
 ),
 
+{% endif -%}
 {% endfor -%}
 match_groups as (
 
@@ -219,22 +241,84 @@ differences as (
 
 ),
 
-measured as (
+tolerated as (
 
     select
         d.*,
         s.tolerance,
-        abs(d.difference) > s.tolerance as is_different,
+        s.budget,
+        sum(case when abs(d.difference) <= s.tolerance then abs(d.difference) else 0 end) over (partition by d.period, d.currency) as passing,
     from differences as d
     cross join settings as s
 
 ),
 
+measured as (
+
+    select
+        *,
+        abs(difference) > tolerance or (difference <> 0 and passing > budget) as is_different,
+    from tolerated
+
+),
+
+{% if upstream -%}
+named_upstream as (
+
+    {% for source, sign in upstream.items() -%}
+    select
+        break_id,
+        customer_id,
+        currency,
+        {{ 'difference' if sign > 0 else '-difference' }} as difference,
+        cause,
+    from {{ ref('rec_' ~ source) }}
+    where status in ('break', 'timing') and difference <> 0
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+named_in_turn as (
+
+    select
+        *,
+        row_number() over (partition by customer_id, currency, difference order by break_id) as turn,
+    from named_upstream
+
+),
+
+different_in_turn as (
+
+    select
+        *,
+        row_number() over (partition by customer_id, currency, difference order by match_key) as turn,
+    from measured
+    where is_different
+
+),
+
+consequences as (
+
+    -- one for one: of two equal differences a single break explains a single one
+    select
+        d.match_key,
+        n.cause,
+    from different_in_turn as d
+    inner join named_in_turn as n
+        on d.customer_id = n.customer_id and d.currency = n.currency and d.difference = n.difference and d.turn = n.turn
+
+),
+
+{% endif -%}
 explained as (
 
     select
         m.*,
+        {{ 'consequences.cause' if upstream else 'cast(null as string)' }} as upstream_cause,
         case
+            {%- if upstream %}
+            when consequences.match_key is not null then -1
+            {%- endif %}
             {% for rule in causes -%}
             when {{ rule.when }} then {{ loop.index }}
             {% endfor -%}
@@ -245,6 +329,9 @@ explained as (
     cross join settings
     left join left_side as l on m.left_ref = l.ref
     left join right_side as r on m.right_ref = r.ref
+    {%- if upstream %}
+    left join consequences on m.match_key = consequences.match_key
+    {%- endif %}
 
 )
 
@@ -274,8 +361,10 @@ select
         when {{ loop.index }} then '{{ rule.cause }}'
         {% endfor -%}
         when 0 then 'unexplained'
+        when -1 then upstream_cause
     end as cause,
     tolerance,
     evidence,
+    '{{ local_md5(tojson([passes, causes, evidence])) }}' as rule_version,
 from explained
 {%- endmacro %}

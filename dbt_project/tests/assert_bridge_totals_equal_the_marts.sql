@@ -1,20 +1,7 @@
 {{ config(group='tieout', meta={'dagster': {'ref': {'name': 'rec_bridge'}}}) }}
 
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
-with bridge as (
-
-    select
-        comparison,
-        currency,
-        line,
-        {{ sum_decimal('amount') }} as amount,
-    from {{ ref('rec_bridge') }}
-    where line in ('left_total', 'right_total') and comparison <> 'invoiced__orb_paid_vs_stripe_paid'
-    group by comparison, currency, line
-
-),
-
-marts as (
+with marts as (
 
     select
         'metered__app_vs_orb' as comparison,
@@ -32,13 +19,98 @@ marts as (
     from {{ ref('int_usage__orb_daily') }}
     group by metric
     union all
+    {% for side, events in [('left', 'app_events'), ('right', 'orb_events')] -%}
+    select
+        'metered__app_vs_orb_volume' as comparison,
+        'events' as currency,
+        '{{ side }}_total' as line,
+        {{ sum_decimal(events) }} as amount,
+    from {{ ref('int_usage__event_counts_hourly') }}
+    union all
+    {% endfor -%}
+    select
+        'credits__topups_vs_grants' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payments') }}
+    where purpose = 'top_up' and status = 'succeeded'
+    group by currency
+    union all
+    select
+        'credits__movements_vs_balances' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_credit_ledger') }}
+    where entry_type not in ('expiration_change', 'void_initiated')
+    group by currency
+    union all
+    select
+        'credits__draw_order_vs_ledger' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('-amount') }} as amount,
+    from {{ ref('fct_credit_ledger') }}
+    where entry_type = 'decrement'
+    group by currency
+    union all
+    select
+        'credits__wallet_vs_ledger' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('stg_app__wallet_transactions') }}
+    group by currency
+    union all
+    select
+        'credits__draws_vs_invoice_lines' as comparison,
+        lines.currency,
+        'right_total' as line,
+        {{ sum_decimal('lines.credits_applied_amount') }} as amount,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
+    where invoices.status in ('issued', 'synced', 'paid')
+    group by lines.currency
+    union all
+    select
+        'rated__usage_vs_lines' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('int_rating__lines') }}
+    where amount is not null
+    group by currency
+    union all
+    select
+        'rated__usage_vs_lines' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('rec_rated__coverage') }}
+    where coverage = 'rerated'
+    group by currency
+    union all
     select
         'invoiced__orb_vs_stripe' as comparison,
         currency,
         'left_total' as line,
-        {{ sum_decimal('amount_due') }} as amount,
-    from {{ ref('fct_invoices') }}
-    where status in ('issued', 'synced', 'paid') and amount_due > 0
+        {{ sum_decimal('amount') }} as amount,
+    from (
+        select
+            currency,
+            amount_due as amount,
+        from {{ ref('fct_invoices') }}
+        where status in ('issued', 'synced', 'paid') and amount_due > 0
+        union all
+        -- which drafts count, the comparison says
+        select
+            matches.currency,
+            drafts.amount_due as amount,
+        from {{ ref('rec_matches') }} as matches
+        inner join {{ ref('fct_invoices') }} as drafts on matches.left_ref = drafts.invoice_id and drafts.status = 'draft'
+        where matches.comparison = 'invoiced__orb_vs_stripe'
+    ) as expected
     group by currency
     union all
     select
@@ -48,6 +120,41 @@ marts as (
         {{ sum_decimal('total_amount') }} as amount,
     from {{ ref('fct_stripe_invoices') }}
     where status in ('open', 'paid', 'uncollectible')
+    group by currency
+    union all
+    select
+        'collected__invoices_vs_payments' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('amount_paid') }} as amount,
+    from {{ ref('int_cash__invoice_payments') }}
+    where not is_outside_stripe
+    group by currency
+    union all
+    select
+        'collected__payments_vs_charges' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal("amount_captured - case when purpose = 'other' then amount_refunded else 0 end") }} as amount,
+    from {{ ref('fct_payments') }}
+    where status = 'succeeded'
+    group by currency
+    union all
+    select
+        'collected__fees_vs_schedule' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('fee_amount') }} as amount,
+    from {{ ref('fct_balance_transactions') }}
+    group by currency
+    union all
+    select
+        'collected__refunds_vs_credit_notes' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('returned_amount') }} as amount,
+    from {{ ref('fct_stripe_credit_notes') }}
+    where status = 'issued'
     group by currency
     union all
     select
@@ -67,6 +174,74 @@ marts as (
     from {{ ref('fct_bank_lines') }}
     where amount > 0
     group by currency
+    union all
+    select
+        'settled__payouts_vs_transactions' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payouts') }}
+    where attribution <> 'not_listed_yet'
+    group by currency
+    union all
+    select
+        'settled__failed_payouts_vs_returns' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payouts') }}
+    where status in ('failed', 'canceled')
+    group by currency
+    union all
+    select
+        'settled__rolled_balance_vs_unsettled' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('net_amount') }} as amount,
+    from {{ ref('fct_balance_transactions') }}
+    group by currency
+    union all
+    select
+        'identity__app_vs_orb' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('total_amount') }} as amount,
+    from {{ ref('fct_invoices') }}
+    where status in ('issued', 'synced', 'paid')
+    group by currency
+    union all
+    select
+        'identity__app_vs_stripe' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_payments') }}
+    where status = 'succeeded'
+    group by currency
+
+),
+
+covered as (
+
+    select distinct
+        comparison,
+        line,
+    from marts
+
+),
+
+bridge as (
+
+    -- what a comparison derives from another comparison has no total of its own in the marts
+    select
+        lines.comparison,
+        lines.currency,
+        lines.line,
+        {{ sum_decimal('lines.amount') }} as amount,
+    from {{ ref('rec_bridge') }} as lines
+    inner join covered
+        on lines.comparison = covered.comparison and lines.line = covered.line
+    group by lines.comparison, lines.currency, lines.line
 
 )
 

@@ -44,7 +44,7 @@ class _Distillery:
         methods = [found for name, found in self.openapi["paths"].items() if re.sub(r"{\w+}", "{}", name) == path]
         if not methods:
             raise ValueError(f"{stream}: the API document has no {path}; see ingestion/streams.py.")
-        answer = methods[0]["post" if stream.reads == "audit" else "get"]["responses"]["200"]
+        answer = methods[0]["post" if stream.reads == "lookup" else "get"]["responses"]["200"]
         lists = [arm for _, arm in self._arms(answer["content"]["application/json"]["schema"])]
         schema: Schema = {"anyOf": [each["properties"]["data"]["items"] for each in lists]}
         if stream.reads == "usage":

@@ -63,6 +63,12 @@ class Landed(Protocol):
         """Those typed rows whose newest landed version, if any, is another: for reading a table again after its cursor lost its
         meaning."""
 
+    def asked(self, stream: Stream) -> Sequence[tuple[str, datetime]]:
+        """Id and instant of the objects that `Stream.asked_by` names, if it is there, and of the live ones, oldest first."""
+
+    def sightings(self, stream: Stream) -> tuple[datetime, Sequence[tuple[str, str]]]:
+        """What the comparisons find now, as (break id, JSON text), and the moment whose knowledge they show."""
+
     def batch_paths_since(self, stream: Stream, batch_id: str | None) -> Sequence[tuple[str, str]]:
         """(batch id, lake path) of the stream's batches loaded after this one, oldest first."""
 

@@ -2,8 +2,8 @@
 
 Orb has no "updated since", so each rule of `ingestion/streams.py` reads what may have changed, and the first run of a UTC day
 reads everything there is: the sweep. The cursor is where a run stood when it began, and the day of the last sweep:
-`2026-11-20T10:00:00+00:00 swept 2026-11-20` (`blocks` and `audit`: a batch of the stream that they follow, in place of the
-instant). It moves with a run's last batch, so a sweep that died is done again.
+`2026-11-20T10:00:00+00:00 swept 2026-11-20` (`blocks`: a batch of the stream that they follow, in place of the instant). It
+moves with a run's last batch, so a sweep that died is done again.
 
 The default list of invoices leaves drafts and voided ones out: every status is asked for by name. A ledger is kept per pricing
 unit, "credits" if none is named, and lists the newest entry first: what a run finds of one lands oldest first, or a crash would
@@ -15,8 +15,7 @@ a deletion, and as a new version if Orb does return it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -39,9 +38,8 @@ _SWEPT = " swept "
 _PAGE = 100
 _LEDGER_PAGE = 1000
 _IDS_PER_SEARCH = 500
-_AUDIT_ONE_IN = 100
-# Orb lets one amend and deprecate events of the present billing period, and of the one before for some days.
-_AMENDABLE = timedelta(days=35)
+# An event that Orb counts in another period is found only if the search reaches that far.
+_LARGEST_SHIFT = timedelta(days=31)
 _STATUSES: Mapping[str, tuple[str, ...]] = {
     "/invoices": ("draft", "issued", "synced", "paid", "void"),
     "/subscriptions": ("active", "upcoming", "ended"),
@@ -154,13 +152,15 @@ class OrbSource:
         return OrbSource(client, landed, now)
 
     def read(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
+        return self._looked_up(stream, "sweep") if stream.reads == "lookup" else self._due(stream, cursor)
+
+    def _due(self, stream: Stream, cursor: str | None) -> Iterator[Page]:
+        """The day's sweep, or what may have changed since the cursor."""
         began, origin = self.now(), "sweep" if cursor else "backfill"
         today = f"{began.astimezone(UTC):%Y-%m-%d}"
         place, _, swept = (cursor or "").partition(_SWEPT)
         is_sweep = swept != today
-        if stream.reads == "audit":
-            place = yield from self._audit(stream, origin, place, is_sweep)
-        elif stream.reads == "blocks":
+        if stream.reads == "blocks":
             (ledger,) = map(stream_named, stream.after)
             batches = self.landed.batch_paths_since(ledger, place or None)
             if is_sweep:
@@ -177,7 +177,7 @@ class OrbSource:
         yield Page(
             cursor=f"{place}{_SWEPT}{today}",
             is_checkpoint=is_sweep,
-            is_complete_listing=is_sweep and stream.reads not in ("volume", "audit"),
+            is_complete_listing=is_sweep and stream.reads != "volume",
         )
 
     def _swept(self, stream: Stream, origin: str) -> Iterator[Page]:
@@ -301,29 +301,12 @@ class OrbSource:
             yield Page(rows)
             start = end
 
-    def _audit(self, stream: Stream, origin: str, place: str, is_sweep: bool) -> Generator[Page, None, str]:
-        """Look up the sample of each batch of usage events. Returns the batch up to which none has to be looked up again."""
-        (audited,) = map(stream_named, stream.after)
-        if is_sweep and place:
-            yield from self._found(stream, origin, self.now() - _AMENDABLE)
-        is_past = True
-        for batch_id, path in self.landed.batch_paths_since(audited, place or None):
-            sample = _sample(audited, path)
-            yield from self._looked_up(stream, origin, sample)
-            is_past = is_past and all(at < self.now() - stream.lookback for _, at in sample)
-            place = batch_id if is_past else place
-        return place
-
-    def _found(self, stream: Stream, origin: str, since: datetime | None) -> Iterator[Page]:
-        """The sampled events that occurred since."""
-        (audited,) = map(stream_named, stream.after)
-        for _, path in self.landed.batch_paths_since(audited, None):
-            yield from self._looked_up(stream, origin, _sample(audited, path, since))
-
-    def _looked_up(self, stream: Stream, origin: str, sample: Sequence[tuple[str, datetime]]) -> Iterator[Page]:
-        """These events as Orb has them. Those that had landed and that two searches miss, it has no longer."""
-        for start in range(0, len(sample), _IDS_PER_SEARCH):
-            asked = dict(sample[start : start + _IDS_PER_SEARCH])
+    def _looked_up(self, stream: Stream, origin: str) -> Iterator[Page]:
+        """The events that are asked for as Orb has them: what it does not find it does not have, or it was amended. Those that
+        had landed and that two searches miss are gone."""
+        events = self.landed.asked(stream)
+        for start in range(0, len(events), _IDS_PER_SEARCH):
+            asked = dict(events[start : start + _IDS_PER_SEARCH])
             page = self._searched(stream, origin, asked)
             yield page
             absent = asked.keys() - {row.object_id for row in page.rows}
@@ -336,8 +319,8 @@ class OrbSource:
     def _searched(self, stream: Stream, origin: str, asked: Mapping[str, datetime]) -> Page:
         body = {
             "event_ids": list(asked),
-            "timeframe_start": _iso(min(asked.values())),
-            "timeframe_end": _iso(max(asked.values()) + timedelta(seconds=1)),
+            "timeframe_start": _iso(min(asked.values()) - _LARGEST_SHIFT),
+            "timeframe_end": _iso(max(asked.values()) + _LARGEST_SHIFT),
         }
         return _page(stream, self._request(stream, "POST", stream.endpoint, _Found, json=body).data, origin)
 
@@ -365,15 +348,15 @@ class OrbSource:
                 yield from self._usage(stream, "", window.since and window.since - _DAY, window.until)
             case "volume":
                 yield from self._volume(stream, "", window.since and window.since - _HOUR, window.until)
-            case "audit":
-                yield from self._found(stream, "", window.since)
+            case "lookup":
+                yield from self._looked_up(stream, "")
             case _:
                 yield from self._changed(stream, "", None)
 
     def probe(self, stream: Stream) -> None:
         """One object of the stream's list; of a list that is kept per parent, that of the first parent there is."""
         match stream.reads:
-            case "audit":
+            case "lookup":
                 self._request(stream, "POST", stream.endpoint, _Found, json={"event_ids": ["probe"]})
             case "volume":
                 day = {"timeframe_start": _iso(_midnight(self.now())), "limit": 1}
@@ -447,18 +430,6 @@ class OrbSource:
         if response.is_success:
             return response.content
         raise NotAnswered(repr(response.text[:200]), response.status_code, response.headers.get("Retry-After"))
-
-
-def _sample(audited: Stream, path: str, since: datetime | None = None) -> list[tuple[str, datetime]]:
-    """Id and instant of one in a hundred of a batch's events: always the same ones, whatever the batch."""
-    filters = [("occurred_at", ">=", since)] if since else None
-    columns = pq.read_table(path, columns=[audited.key, "occurred_at"], filters=filters).columns
-    events = zip(*(column.to_pylist() for column in columns), strict=True)
-    return [(event_id, at) for event_id, at in events if _is_sampled(event_id)]
-
-
-def _is_sampled(event_id: str) -> bool:
-    return int.from_bytes(hashlib.md5(event_id.encode(), usedforsecurity=False).digest()[:8]) % _AUDIT_ONE_IN == 0
 
 
 def _moved(paths: Iterable[str]) -> set[tuple[str, str]]:

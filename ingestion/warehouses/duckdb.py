@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -240,6 +240,19 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             ) as newest on {same}
             """,
             rows,
+        )
+
+    def asked(self, stream: Stream) -> Sequence[tuple[str, datetime]]:
+        assert stream.asked_by is not None
+        found = f"select object_id, created_at from {self._index_of(stream)} where not is_deleted"
+        if self._columns(*stream.asked_by.split(".")):
+            found += f" union all select event_id, occurred_at from {stream.asked_by}"
+        return self._rows(f"select object_id, min(created_at) from ({found}) group by object_id order by all")
+
+    def sightings(self, stream: Stream) -> tuple[datetime, Sequence[tuple[str, str]]]:
+        ((known_at,),) = self._rows("select known_at from intermediate.int_core__known_at")
+        return known_at.replace(tzinfo=UTC), self._rows(
+            f"select break_id, sighting from {stream.asked_by} order by break_id"
         )
 
     def tally(self, stream: Stream, window: Window) -> Mapping[Measure, Decimal]:

@@ -37,7 +37,8 @@ def _certificates() -> dg.AssetsDefinition:
 def _evidence(stream: Stream) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=dg.AssetKey(stream.asset_key),
-        deps=[dg.AssetKey(each.asset_key) for each in STREAMS],
+        # What a model asks for is read after dbt's first run, which reads the evidence.
+        deps=[dg.AssetKey(each.asset_key) for each in STREAMS if each.asked_by is None],
         description=stream.description,
         group_name="evidence",
         kinds={"parquet"},
@@ -49,7 +50,10 @@ def _asset(stream: Stream) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        deps=[dg.AssetKey(stream_named(name).asset_key) for name in stream.after],
+        deps=[
+            *(dg.AssetKey(stream_named(name).asset_key) for name in stream.after),
+            *([dg.AssetKey(stream.asked_by.split("."))] if stream.asked_by else []),
+        ],
         description=stream.description,
         group_name=f"raw_{stream.source}",
         kinds={_KIND[stream.source], "parquet"},

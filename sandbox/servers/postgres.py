@@ -84,6 +84,7 @@ TABLES: Mapping[str, str] = {
         tax_percent numeric(9, 6),
         net_terms_days integer,
         price_overrides jsonb,
+        adjustments jsonb,
         orb_subscription_id text,
         created_at timestamptz not null,
         updated_at timestamptz not null

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from sandbox.billing import WalletTransaction
 from sandbox.calendar import DAY, instant
-from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Price, list_prices, platform_fee_price
+from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Adjustment, Price, fee_prices, list_prices
 from sandbox.company import Customer
 from sandbox.pricing import to_major
 from sandbox.usage import MICRO, Ints
+from sandbox.views import Object
 from sandbox.world import World
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(38, 9)
 _QUANTITY = pa.decimal128(18, 6)
 _PERCENT = pa.decimal128(9, 6)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 CUSTOMERS = pa.schema(
     [
@@ -69,6 +71,7 @@ CONTRACTS = pa.schema(
         ("tax_percent", _PERCENT),
         ("net_terms_days", pa.int32()),
         ("price_overrides", pa.string()),
+        ("adjustments", pa.string()),
         ("orb_subscription_id", pa.string()),
         ("created_at", _INSTANT),
         ("updated_at", _INSTANT),
@@ -88,22 +91,33 @@ WALLET_TRANSACTIONS = pa.schema(
 )
 
 
-def build(world: World) -> dict[str, pa.Table]:
-    """The five tables, by name."""
+def build(world: World) -> dict[str, list[Object]]:
+    """The rows of every table but `usage_events`, by table."""
     return {
-        "customers": pa.Table.from_pylist([_customer(customer) for customer in world.company], CUSTOMERS),
-        "usage_events": _usage_events(world),
-        "price_book": pa.Table.from_pylist(_price_book(world), PRICE_BOOK),
-        "contracts": pa.Table.from_pylist([_contract(c) for c in world.company if c.contract], CONTRACTS),
-        "wallet_transactions": pa.Table.from_pylist(_wallet_transactions(world), WALLET_TRANSACTIONS),
+        "customers": [_customer(customer) for customer in world.company],
+        "price_book": _price_book(world),
+        "contracts": [_contract(customer) for customer in world.company if customer.contract],
+        "wallet_transactions": _wallet_transactions(world),
     }
+
+
+def tables(world: World, rows: Mapping[str, list[Object]]) -> dict[str, pa.Table]:
+    """The five tables, by name: `rows` as the database types them, and the usage events."""
+    schemas = {
+        "customers": CUSTOMERS,
+        "price_book": PRICE_BOOK,
+        "contracts": CONTRACTS,
+        "wallet_transactions": WALLET_TRANSACTIONS,
+    }
+    typed = {name: pa.Table.from_pylist(rows[name], schema) for name, schema in schemas.items()}
+    return {**typed, "usage_events": _usage_events(world)}
 
 
 def _at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _customer(customer: Customer) -> dict[str, Any]:
+def _customer(customer: Customer) -> Object:
     deleted_at = _at(instant(customer.end)) if customer.end else None
     return {
         "id": customer.id,
@@ -121,7 +135,7 @@ def _customer(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _price_book(world: World) -> list[dict[str, Any]]:
+def _price_book(world: World) -> list[Object]:
     since = instant(world.calendar.first_day) - 150 * DAY
     return [
         {
@@ -132,18 +146,18 @@ def _price_book(world: World) -> list[dict[str, Any]]:
             "unit": price.product.unit,
             "price_model": price.model_type,
             "currency": currency,
-            "config": json.dumps(price.config),
+            "config": _json(price.config),
             "orb_price_id": price.id,
             "effective_from": date(2026, 1, 1),
             "effective_to": None,
             "updated_at": _at(since),
         }
         for currency in CURRENCIES
-        for price in (*list_prices(world.keys, currency).values(), platform_fee_price(world.keys, currency))
+        for price in (*list_prices(world.keys, currency).values(), *fee_prices(world.keys, currency))
     ]
 
 
-def _contract(customer: Customer) -> dict[str, Any]:
+def _contract(customer: Customer) -> Object:
     contract = customer.contract
     assert contract is not None
     return {
@@ -156,20 +170,35 @@ def _contract(customer: Customer) -> dict[str, Any]:
         "discount_percent": contract.discount_percent.quantize(Decimal("1e-6")),
         "tax_percent": customer.tax_percent.quantize(Decimal("1e-6")),
         "net_terms_days": contract.net_terms_days,
-        "price_overrides": json.dumps(
+        "price_overrides": _json(
             {price.product.code: _override(price) for price in customer.prices.values() if price.purpose != "minimum"}
         ),
+        "adjustments": _json([_adjustment(adjustment) for adjustment in contract.adjustments]),
         "orb_subscription_id": customer.orb_subscription_id,
         "created_at": _at(contract.created_at),
         "updated_at": _at(contract.created_at),
     }
 
 
-def _override(price: Price) -> dict[str, Any]:
+def _override(price: Price) -> Object:
     return {"price_model": price.model_type, "config": price.config, "orb_price_id": price.id}
 
 
-def _wallet_transactions(world: World) -> list[dict[str, Any]]:
+def _adjustment(adjustment: Adjustment) -> dict[str, Any]:
+    return {
+        "adjustment_type": adjustment.kind,
+        "product_code": adjustment.product.code,
+        "value": adjustment.value,
+        "start_date": adjustment.start.isoformat(),
+        "end_date": adjustment.end.isoformat() if adjustment.end else None,
+    }
+
+
+def _json(value: Any) -> str:
+    return _ENCODER.encode(value).decode()
+
+
+def _wallet_transactions(world: World) -> list[Object]:
     rows = [
         (row.at, customer, row)
         for customer in world.company
@@ -179,7 +208,7 @@ def _wallet_transactions(world: World) -> list[dict[str, Any]]:
     return [_wallet_row(world, customer, row) for _, customer, row in sorted(rows, key=lambda r: (r[0], r[2].id))]
 
 
-def _wallet_row(world: World, customer: Customer, row: WalletTransaction) -> dict[str, Any]:
+def _wallet_row(world: World, customer: Customer, row: WalletTransaction) -> Object:
     return {
         "id": row.id,
         "customer_id": customer.id,

@@ -51,14 +51,15 @@ def account_id(currency: str) -> str:
 
 
 def deposits(world: World) -> list[Deposit]:
-    """Every payout on the day it arrives; most with its trace id as reference, some with none.
+    """Every payout that arrives, on its day; most with the trace id as reference, some with none.
 
     Without one only the amount tells which payout it is, so payouts of equal amount always carry it.
     """
     rng = world.keys.rng("bank/references")
-    amounts = Counter((payout.currency, payout.amount) for payout in world.cash.payouts)
+    arriving = [payout for payout in world.cash.payouts if not payout.returned]
+    amounts = Counter((payout.currency, payout.amount) for payout in arriving)
     built = []
-    for payout in world.cash.payouts:
+    for payout in arriving:
         has_reference = bool(rng.random() >= _UNREFERENCED_SHARE) or amounts[payout.currency, payout.amount] > 1
         description = f"STRIPE TRANSFER {payout.trace_id}" if has_reference else "STRIPE PAYOUT"
         reference = payout.trace_id if has_reference else ""

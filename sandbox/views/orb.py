@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,8 +22,8 @@ from sandbox.catalogue import (
     PRODUCTS,
     Price,
     Product,
+    fee_prices,
     list_prices,
-    platform_fee_price,
 )
 from sandbox.company import Customer
 from sandbox.keyed import Keys
@@ -31,7 +31,7 @@ from sandbox.pricing import to_major
 from sandbox.usage import MICRO, Ints, day_start, timestamps
 from sandbox.views import Object
 from sandbox.views.stripe import product_id
-from sandbox.world import World
+from sandbox.world import Backfill, World
 
 
 def build(world: World) -> dict[str, list[Object]]:
@@ -54,15 +54,15 @@ def build(world: World) -> dict[str, list[Object]]:
         "metrics": [_metric(keys, product, world) for product in METERED],
         "subscriptions": [_subscription(keys, world, c, customers[c.id], plans) for c in world.company],
         "invoices": [_invoice(keys, world, i, payments_of[i.id], notes_of[i.id]) for i in world.invoices],
-        "credit_notes": [_credit_note(keys, note) for note in world.cash.credit_notes],
+        "credit_notes": [credit_note(keys, note) for note in world.cash.credit_notes],
         "credit_ledger": [
-            _ledger_entry(customer, entry)
+            ledger_entry(customer, entry)
             for customer in world.company
             if customer.id in world.wallets
             for entry in world.wallets[customer.id].entries
         ],
         "credit_blocks": [
-            _credit_block(customer, block)
+            credit_block(customer, block)
             for customer in world.company
             if customer.id in world.wallets
             for block in world.wallets[customer.id].blocks
@@ -163,7 +163,16 @@ def _metric(keys: Keys, product: Product, world: World) -> Object:
     }
 
 
-def _price(keys: Keys, price: Price, created_at: str) -> Object:
+_PRICE_TYPE = {
+    "usage": "usage_price",
+    "fixed_fee": "fixed_price",
+    "minimum": "fixed_price",
+    "percent_fee": "composite_price",
+}
+
+
+def _price(keys: Keys, price: Price, created_at: str, usage_prices: Sequence[str] = ()) -> Object:
+    """`usage_prices`: ids of the prices that a percentage is taken of."""
     is_usage = price.purpose == "usage"
     cycle = {"duration": 1, "duration_unit": "month"}
     return {
@@ -172,7 +181,7 @@ def _price(keys: Keys, price: Price, created_at: str) -> Object:
         "name": "Minimum commitment" if price.purpose == "minimum" else price.product.name,
         "external_price_id": price.external_id,
         "replaces_price_id": None,
-        "price_type": "usage_price" if is_usage else "fixed_price",
+        "price_type": _PRICE_TYPE[price.purpose],
         "model_type": price.model_type,
         f"{price.model_type}_config": price.config,
         "created_at": created_at,
@@ -181,14 +190,16 @@ def _price(keys: Keys, price: Price, created_at: str) -> Object:
         "billing_cycle_configuration": cycle,
         "invoicing_cycle_configuration": None,
         "billable_metric": {"id": metric_id(keys, price.product)} if is_usage else None,
-        "fixed_price_quantity": None if is_usage else 1,
+        "fixed_price_quantity": 1 if _PRICE_TYPE[price.purpose] == "fixed_price" else None,
         "plan_phase_order": None,
         "currency": price.currency,
         "conversion_rate": None,
         "conversion_rate_config": None,
         "item": {"id": item_id(keys, price.product), "name": price.product.name},
         "credit_allocation": None,
-        "composite_price_filters": None,
+        "composite_price_filters": [{"field": "price_id", "operator": "includes", "values": list(usage_prices)}]
+        if price.purpose == "percent_fee"
+        else None,
         "invoice_grouping_key": None,
         "discount": None,
         "minimum": None,
@@ -200,7 +211,11 @@ def _price(keys: Keys, price: Price, created_at: str) -> Object:
 
 def _price_of(keys: Keys, world: World, customer: Customer, price: Price) -> Object:
     created_at = iso(customer.contract.created_at) if customer.contract else _before(world)
-    return _price(keys, price, created_at)
+    return _price(keys, price, created_at, _usage_price_ids(customer))
+
+
+def _usage_price_ids(customer: Customer) -> list[str]:
+    return [price.id for price in customer.prices.values() if price.purpose == "usage"]
 
 
 def _prices(keys: Keys, world: World) -> list[Object]:
@@ -208,7 +223,7 @@ def _prices(keys: Keys, world: World) -> list[Object]:
     listed = [
         _price(keys, price, _before(world))
         for currency in CURRENCIES
-        for price in (*list_prices(keys, currency).values(), platform_fee_price(keys, currency))
+        for price in (*list_prices(keys, currency).values(), *fee_prices(keys, currency))
     ]
     custom = [_price_of(keys, world, c, price) for c in world.company if c.contract for price in c.prices.values()]
     return listed + custom
@@ -218,9 +233,10 @@ def _plans(keys: Keys, world: World) -> Iterator[Object]:
     """Two a currency: pay as you go with the list prices, and the enterprise plan whose prices contracts override."""
     for currency in CURRENCIES:
         listed = [_price(keys, price, _before(world)) for price in list_prices(keys, currency).values()]
+        fees = [_price(keys, price, _before(world)) for price in fee_prices(keys, currency)]
         for kind, name, prices, net_terms in (
             ("pay_as_you_go", "Pay as you go", listed, 0),
-            ("enterprise", "Enterprise", [_price(keys, platform_fee_price(keys, currency), _before(world))], 30),
+            ("enterprise", "Enterprise", fees, 30),
         ):
             external_id = f"{kind}_{currency.lower()}"
             plan_id = keys.id("", f"plan/{external_id}", 16)
@@ -262,7 +278,6 @@ def _subscription(
     intervals = {
         price.id: keys.id("", f"price interval/{customer.id}/{price.id}", 16) for price in customer.prices.values()
     }
-    usage_prices = [price.id for price in customer.prices.values() if price.purpose == "usage"]
     return {
         "metadata": {"contract_id": customer.contract.id} if customer.contract else {},
         "id": customer.orb_subscription_id,
@@ -307,11 +322,13 @@ def _subscription(
             {
                 "id": keys.id("", f"adjustment interval/{adjustment['id']}", 16),
                 "adjustment": {**adjustment, "plan_phase_order": None},
-                "start_date": start,
-                "end_date": end,
-                "applies_to_price_interval_ids": [intervals[price_id] for price_id in usage_prices],
+                "start_date": begins,
+                "end_date": ends,
+                "applies_to_price_interval_ids": [
+                    intervals[price_id] for price_id in adjustment["applies_to_price_ids"]
+                ],
             }
-            for adjustment in (*_discounts(keys, customer, usage_prices), *_minimums(keys, customer, usage_prices))
+            for adjustment, begins, ends in _adjustments(keys, customer)
         ],
         "discount_intervals": [],
         "minimum_intervals": [],
@@ -320,34 +337,51 @@ def _subscription(
     }
 
 
-def _discounts(keys: Keys, customer: Customer, price_ids: list[str]) -> Iterator[Object]:
-    if customer.contract and customer.contract.discount_percent:
-        fraction = (customer.contract.discount_percent / 100).normalize()
-        yield {
-            "id": keys.id("", f"discount/{customer.id}", 16),
-            "is_invoice_level": False,
-            "filters": [],
-            "applies_to_price_ids": price_ids,
-            "reason": "Contract discount",
-            "replaces_adjustment_id": None,
-            "adjustment_type": "percentage_discount",
-            "percentage_discount": fraction,
-        }
+def _adjustments(keys: Keys, customer: Customer) -> Iterator[tuple[Object, str, str | None]]:
+    """A contract's adjustments, each with the instants from and to which it holds."""
+    contract = customer.contract
+    if contract is None:
+        return
+    start, end = iso(instant(customer.start)), iso(instant(customer.end)) if customer.end else None
+    usage_prices = _usage_price_ids(customer)
+    if contract.discount_percent:
+        fraction = (contract.discount_percent / 100).normalize()
+        details: Object = {"percentage_discount": fraction}
+        yield _adjustment(keys, customer, "percentage_discount", "Contract discount", usage_prices, details), start, end
+    committed = {
+        "minimum_amount": format(contract.monthly_commitment, "f"),
+        "item_id": item_id(keys, PLATFORM_FEE),
+        "is_invoice_level": True,
+    }
+    yield _adjustment(keys, customer, "minimum", "Monthly commitment", usage_prices, committed), start, end
+    for found in contract.adjustments:
+        field, value = {
+            "usage_discount": ("usage_discount", int(found.value)),
+            "amount_discount": ("amount_discount", format(found.value, "f")),
+            "maximum": ("maximum_amount", format(found.value, "f")),
+        }[found.kind]
+        price_ids = [customer.prices[found.product.code].id]
+        until = iso(instant(found.end)) if found.end else None
+        yield (
+            _adjustment(keys, customer, found.kind, "Contract", price_ids, {field: value}),
+            iso(instant(found.start)),
+            until,
+        )
 
 
-def _minimums(keys: Keys, customer: Customer, price_ids: list[str]) -> Iterator[Object]:
-    if customer.contract:
-        yield {
-            "id": keys.id("", f"minimum/{customer.id}", 16),
-            "is_invoice_level": True,
-            "filters": [],
-            "applies_to_price_ids": price_ids,
-            "reason": "Monthly commitment",
-            "replaces_adjustment_id": None,
-            "adjustment_type": "minimum",
-            "minimum_amount": format(customer.contract.monthly_commitment, "f"),
-            "item_id": item_id(keys, PLATFORM_FEE),
-        }
+def _adjustment(
+    keys: Keys, customer: Customer, kind: str, reason: str, price_ids: list[str], details: Object
+) -> Object:
+    return {
+        "id": keys.id("", f"{kind}/{customer.id}", 16),
+        "is_invoice_level": False,
+        "filters": [],
+        "applies_to_price_ids": price_ids,
+        "reason": reason,
+        "replaces_adjustment_id": None,
+        "adjustment_type": kind,
+        **details,
+    }
 
 
 def _invoice(keys: Keys, world: World, invoice: Invoice, payments: list[Payment], notes: list[CreditNote]) -> Object:
@@ -411,25 +445,12 @@ def _invoice(keys: Keys, world: World, invoice: Invoice, payments: list[Payment]
                 "reason": "Product unsatisfactory",
                 "total": _text(note.total, currency),
                 "voided_at": None,
-                "type": "refund" if note.refund_id else "adjustment",
+                "type": "refund" if note.is_post_payment else "adjustment",
                 "memo": None,
             }
             for note in notes
         ],
-        "payment_attempts": [
-            {
-                "id": keys.id("", f"payment attempt/{payment.intent_id}/{succeeded}", 16),
-                "payment_provider": "stripe",
-                "payment_provider_id": payment.intent_id,
-                "amount": _text(payment.amount, currency),
-                "succeeded": succeeded,
-                "created_at": iso(at),
-                "receipt_pdf": None,
-            }
-            for payment in payments
-            for succeeded, at in ((False, payment.failed_at), (True, payment.at))
-            if at is not None
-        ],
+        "payment_attempts": payment_attempts(keys, payments),
         "discount": None,
         "discounts": [],
         "minimum": None,
@@ -440,20 +461,31 @@ def _invoice(keys: Keys, world: World, invoice: Invoice, payments: list[Payment]
     }
 
 
+def payment_attempts(keys: Keys, payments: Iterable[Payment]) -> list[Object]:
+    """What Orb heard of payments: for each the attempt that was refused, if one was, and the one that succeeded."""
+    return [
+        {
+            "id": keys.id("", f"payment attempt/{payment.intent_id}/{succeeded}", 16),
+            "payment_provider": "stripe",
+            "payment_provider_id": payment.intent_id,
+            "amount": _text(payment.amount, payment.customer.currency),
+            "succeeded": succeeded,
+            "created_at": iso(at),
+            "receipt_pdf": None,
+        }
+        for payment in payments
+        for succeeded, at in ((False, payment.failed_at), (True, payment.at))
+        if at is not None
+    ]
+
+
 def _iso_or_none(seconds: int | None) -> str | None:
     return None if seconds is None else iso(seconds)
 
 
 def _line(keys: Keys, world: World, customer: Customer, line: Line) -> Object:
     currency = customer.currency
-    usage_prices = [price.id for price in customer.prices.values() if price.purpose == "usage"]
-    adjustments = []
-    if line.discount:
-        discounts = _discounts(keys, customer, usage_prices)
-        adjustments += [{**found, "amount": _text(line.discount, currency)} for found in discounts]
-    if line.minimum:
-        minimums = _minimums(keys, customer, usage_prices)
-        adjustments += [{**found, "amount": _text(line.minimum, currency)} for found in minimums]
+    agreed = {adjustment["adjustment_type"]: adjustment for adjustment, _, _ in _adjustments(keys, customer)}
     price = _price_of(keys, world, customer, line.price)
     return {
         "id": line.id,
@@ -464,7 +496,7 @@ def _line(keys: Keys, world: World, customer: Customer, line: Line) -> Object:
         "end_date": iso(instant(line.end)),
         "grouping": None,
         "subtotal": _text(line.subtotal, currency),
-        "adjustments": adjustments,
+        "adjustments": [{**agreed[kind], "amount": _text(amount, currency)} for kind, amount in line.adjustments],
         "adjusted_subtotal": _text(line.adjusted, currency),
         "credits_applied": _text(line.credits, currency),
         "partially_invoiced_amount": _text(0, currency),
@@ -520,7 +552,8 @@ def _exact(amount: Decimal) -> str:
     return format(amount.normalize(), "f")
 
 
-def _credit_note(keys: Keys, note: CreditNote) -> Object:
+def credit_note(keys: Keys, note: CreditNote) -> Object:
+    """An issued credit note."""
     currency = note.invoice.customer.currency
     return {
         "id": note.orb_id,
@@ -530,7 +563,7 @@ def _credit_note(keys: Keys, note: CreditNote) -> Object:
         "invoice_id": note.invoice.id,
         "memo": None,
         "reason": "Product unsatisfactory",
-        "type": "refund" if note.refund_id else "adjustment",
+        "type": "refund" if note.is_post_payment else "adjustment",
         "subtotal": _text(note.amount, currency),
         "total": _text(note.total, currency),
         "customer": _minified(note.invoice.customer),
@@ -563,7 +596,8 @@ def _credit_note(keys: Keys, note: CreditNote) -> Object:
     }
 
 
-def _ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
+def ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
+    """An entry of a customer's credit ledger."""
     currency = customer.currency
     own: Object = {}
     if entry.kind == "decrement":
@@ -595,7 +629,8 @@ def _ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
     }
 
 
-def _credit_block(customer: Customer, block: Block) -> Object:
+def credit_block(customer: Customer, block: Block) -> Object:
+    """A customer's credit block as it is now, beside the id of whose it is."""
     return {
         "id": block.id,
         "customer_id": customer.orb_customer_id,
@@ -612,34 +647,36 @@ def _credit_block(customer: Customer, block: Block) -> Object:
 
 
 def _backfills(keys: Keys, world: World) -> list[Object]:
-    """One hour of one customer that was sent again through a backfill, reflected since."""
-    events = world.events
-    first = int(np.flatnonzero(world.in_orb)[len(events) // 3])
-    customer = world.company[int(events.customer[first])]
-    start = int(events.occurred_us[first]) // MICRO // HOUR * HOUR
-    ingested = (
-        (events.customer == customer.position) & (events.occurred_us // MICRO // HOUR * HOUR == start) & world.in_orb
-    )
-    created = instant(day_of(start) + timedelta(days=1)) + 9 * HOUR
-    return [
-        {
-            "id": keys.id("", "backfill", 16),
-            "status": "reflected",
-            "created_at": iso(created),
-            "timeframe_start": iso(start),
-            "timeframe_end": iso(start + HOUR),
-            "events_ingested": int(ingested.sum()),
-            "close_time": iso(created + HOUR),
-            "reverted_at": None,
-            "customer_id": customer.orb_customer_id,
-            "deprecation_filter": None,
-            "replace_existing_events": True,
-        }
-    ]
+    return [_backfill(keys, world, backfill) for backfill in world.orb_events.backfills]
+
+
+def _backfill(keys: Keys, world: World, backfill: Backfill) -> Object:
+    """Made at nine on the next day, closed an hour later, and where it was undone, two days after that."""
+    customer, events = backfill.customer, world.orb_events.events
+    ingested = backfill.ingested
+    if ingested is None:
+        seconds = events.occurred_us // MICRO
+        within = (seconds >= backfill.start) & (seconds < backfill.end)
+        ingested = int(((events.customer == customer.position) & within & ~world.orb_events.deprecated).sum())
+    created = instant(day_of(backfill.start) + timedelta(days=1)) + 9 * HOUR
+    return {
+        "id": keys.id("", f"backfill/{customer.id}/{backfill.start}", 16),
+        "status": backfill.status,
+        "created_at": iso(created),
+        "timeframe_start": iso(backfill.start),
+        "timeframe_end": iso(backfill.end),
+        "events_ingested": ingested,
+        "close_time": iso(created + HOUR),
+        "reverted_at": iso(created + 2 * DAY) if backfill.status == "reverted" else None,
+        "customer_id": customer.orb_customer_id,
+        "deprecation_filter": None,
+        "replace_existing_events": backfill.ingested is None,
+    }
 
 
 def _event_volume(world: World) -> list[Object]:
-    hours, counts = np.unique(world.events.occurred_us[world.in_orb] // MICRO // HOUR, return_counts=True)
+    counted = world.orb_events.events.occurred_us[~world.orb_events.deprecated]
+    hours, counts = np.unique(counted // MICRO // HOUR, return_counts=True)
     return [
         {"timeframe_start": iso(hour * HOUR), "timeframe_end": iso(hour * HOUR + HOUR), "count": count}
         for hour, count in zip(hours.tolist(), counts.tolist(), strict=True)
@@ -671,19 +708,22 @@ def _subscription_usage(keys: Keys, world: World) -> Iterator[Object]:
 
 
 def event_lines(world: World) -> Iterator[str]:
-    """Orb's events as JSON text, one line an event: 300,000 of them are too many to build as objects first."""
-    events, company = world.events, world.company
+    """Orb's events as JSON text, one line an event: 300,000 of them are too many to build as objects first.
+
+    A search finds an event by its id only where it has not been amended, so amended ones are not among them.
+    """
+    events, company = world.orb_events.events, world.company
     owners = [f'"customer_id":"{c.orb_customer_id}","external_customer_id":"{c.id}"' for c in company]
     instants = timestamps(events.occurred_us)
     columns: dict[str, list[tuple[str, Ints]]] = {event_name: [] for event_name in EVENT_NAMES}
     for product in METERED:
         if product.column:
             columns[product.event_name].append((product.column, events.quantities[product.code]))
-    for row in np.flatnonzero(world.in_orb).tolist():
+    for row in np.flatnonzero(~world.orb_events.amended).tolist():
         event_name = EVENT_NAMES[events.name[row]]
         quantities = ",".join(f'"{column}":{number(int(values[row]))}' for column, values in columns[event_name])
         yield (
             f'{{"id":"{events.ids[row]}",{owners[events.customer[row]]},"event_name":"{event_name}",'
             f'"properties":{{"model":"{MODELS[event_name][events.model[row]]}",{quantities}}},'
-            f'"timestamp":"{instants[row]}","deprecated":false}}\n'
+            f'"timestamp":"{instants[row]}","deprecated":{"true" if world.orb_events.deprecated[row] else "false"}}}\n'
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sandbox.billing import DAYS_OF_DISPUTE, Invoice
 from sandbox.calendar import DAY, HOUR, Calendar, instant
@@ -32,8 +32,8 @@ def build(world: World) -> dict[str, list[Object]]:
     for note in cash.credit_notes:
         notes_of[note.invoice.id].append(note)
     refunds_of: dict[str, list[Refund]] = defaultdict(list)
-    for refund in cash.refunds:
-        refunds_of[refund.payment.intent_id].append(refund)
+    for made in cash.refunds:
+        refunds_of[made.payment.intent_id].append(made)
 
     collected = [invoice for invoice in world.invoices if invoice.is_collected]
     items_and_taxes = [pair for invoice in collected for pair in _invoice_items(keys, invoice)]
@@ -42,8 +42,8 @@ def build(world: World) -> dict[str, list[Object]]:
     lines_of: dict[str, list[Object]] = defaultdict(list)
     for line in lines:
         lines_of[line["invoice"]].append(line)
-    transactions = {transaction.id: _transaction(transaction) for transaction in cash.transactions}
-    disputes = [_dispute(keys, world.calendar, payment, transactions) for payment in cash.payments if payment.dispute]
+    transactions = {found.id: balance_transaction(world.calendar, found) for found in cash.transactions}
+    disputes = [dispute(keys, world.calendar, payment, transactions) for payment in cash.payments if payment.dispute]
     return {
         "customers": [_customer(keys, customer) for customer in world.company],
         "products": [product(keys, p.code, p.name, p.unit) for p in PRODUCTS]
@@ -58,26 +58,25 @@ def build(world: World) -> dict[str, list[Object]]:
         ],
         "invoice_lines": lines,
         "invoice_payments": [
-            _invoice_payment(keys, invoice, payment, number)
+            invoice_payment(keys, invoice, payment, number)
             for invoice in collected
             for number, payment in enumerate(payments_of[invoice.id])
         ],
         "invoiceitems": items,
-        "credit_notes": [_credit_note(keys, note) for note in cash.credit_notes],
+        "credit_notes": [credit_note(keys, note) for note in cash.credit_notes],
         "charges": [
-            charge
-            for payment in cash.payments
-            for charge in _charges(keys, payment, refunds_of[payment.intent_id], transactions)
+            attempt for payment in cash.payments for attempt in charges(keys, payment, refunds_of[payment.intent_id])
         ],
-        "payment_intents": [_payment_intent(payment) for payment in cash.payments],
-        "refunds": [_refund(keys, refund) for refund in cash.refunds],
+        "payment_intents": [payment_intent(payment) for payment in cash.payments],
+        "refunds": [refund(keys, made) for made in cash.refunds],
         "disputes": disputes,
         "balance_transactions": list(transactions.values()),
         "payouts": [_payout(keys, payout) for payout in cash.payouts],
         "payout_transactions": [
-            {"payout": payout.id, "balance_transaction": transaction.id}
+            {"payout": payout.id, "balance_transaction": member.id}
             for payout in cash.payouts
-            for transaction in (payout.transaction, *payout.paid_out)
+            if payout.is_automatic
+            for member in (payout.transaction, *payout.paid_out)
         ],
     }
 
@@ -506,8 +505,8 @@ def _invoice(
         "metadata": {"orb_invoice_id": source.id, "orb_invoice_number": source.number},
         "period_end": instant(source.period_end),
         "period_start": instant(source.period_start),
-        "pre_payment_credit_notes_amount": sum(note.total for note in notes if note.refund_id is None),
-        "post_payment_credit_notes_amount": sum(note.total for note in notes if note.refund_id),
+        "pre_payment_credit_notes_amount": sum(note.total for note in notes if not note.is_post_payment),
+        "post_payment_credit_notes_amount": sum(note.total for note in notes if note.is_post_payment),
     }
     if source.voided_at is not None:
         built["status"] = "void"
@@ -525,7 +524,8 @@ def _invoice(
     return built
 
 
-def _invoice_payment(keys: Keys, source: Invoice, payment: Payment, number: int) -> Object:
+def invoice_payment(keys: Keys, source: Invoice, payment: Payment, number: int) -> Object:
+    """What a payment pays of an invoice; `number` counts the invoice's payments from 0."""
     return {
         "id": keys.id("inpay_1", payment.intent_id, 23),
         "object": "invoice_payment",
@@ -552,7 +552,8 @@ def _metadata(payment: Payment) -> dict[str, str]:
     }
 
 
-def _payment_intent(payment: Payment) -> Object:
+def payment_intent(payment: Payment) -> Object:
+    """The payment's intent, succeeded."""
     created = (payment.failed_at or payment.at) - 2
     return {
         "id": payment.intent_id,
@@ -602,7 +603,8 @@ def _description(payment: Payment) -> str:
     return "Credits purchased" if payment.wallet_transaction_id else "Payment for Invoice"
 
 
-def _charges(keys: Keys, payment: Payment, refunds: list[Refund], transactions: dict[str, Object]) -> Iterator[Object]:
+def charges(keys: Keys, payment: Payment, refunds: list[Refund]) -> Iterator[Object]:
+    """The charge that was refused, if one was, and the one that succeeded."""
     if payment.failed_at is not None:
         yield _charge(payment, payment.failed_charge_id, payment.failed_at) | {
             "amount_captured": 0,
@@ -752,20 +754,21 @@ def _payment_method_details(method: str, customer: Customer) -> Object:
     return {method: details, "type": method}
 
 
-def _refund(keys: Keys, refund: Refund) -> Object:
+def refund(keys: Keys, made: Refund) -> Object:
+    """A refund that succeeded, with the balance transaction that it names."""
     return {
-        "id": refund.id,
+        "id": made.id,
         "object": "refund",
-        "amount": refund.amount,
-        "balance_transaction": keys.id("txn_3", refund.id, 23),
-        "charge": refund.payment.charge_id,
-        "created": refund.at,
-        "currency": refund.payment.customer.currency.lower(),
-        "destination_details": {refund.payment.method: {}, "type": refund.payment.method}
-        if refund.payment.method != "card"
+        "amount": made.amount,
+        "balance_transaction": keys.id("txn_3", made.id, 23),
+        "charge": made.payment.charge_id,
+        "created": made.at,
+        "currency": made.payment.customer.currency.lower(),
+        "destination_details": {made.payment.method: {}, "type": made.payment.method}
+        if made.payment.method != "card"
         else {"card": {"type": "refund"}, "type": "card"},
         "metadata": {},
-        "payment_intent": refund.payment.intent_id,
+        "payment_intent": made.payment.intent_id,
         "reason": "requested_by_customer",
         "receipt_number": None,
         "source_transfer_reversal": None,
@@ -774,7 +777,8 @@ def _refund(keys: Keys, refund: Refund) -> Object:
     }
 
 
-def _credit_note(keys: Keys, note: CreditNote) -> Object:
+def credit_note(keys: Keys, note: CreditNote) -> Object:
+    """An issued credit note; what it gives back without a refund it gives back outside of Stripe."""
     taxes = [_tax(keys, note.tax)] if note.tax else []
     line = {
         "id": keys.id("cnli_1", note.number, 23),
@@ -817,10 +821,10 @@ def _credit_note(keys: Keys, note: CreditNote) -> Object:
         "memo": None,
         "metadata": {"orb_credit_note_id": note.orb_id},
         "number": note.number,
-        "out_of_band_amount": None,
+        "out_of_band_amount": note.total if note.is_post_payment and not note.refund_id else None,
         "pdf": f"https://pay.stripe.com/credit_notes/acct_tieout/{note.stripe_id}/pdf",
-        "post_payment_amount": note.total if note.refund_id else 0,
-        "pre_payment_amount": 0 if note.refund_id else note.total,
+        "post_payment_amount": note.total if note.is_post_payment else 0,
+        "pre_payment_amount": 0 if note.is_post_payment else note.total,
         "pretax_credit_amounts": [],
         "reason": "product_unsatisfactory",
         "refunds": [
@@ -835,7 +839,7 @@ def _credit_note(keys: Keys, note: CreditNote) -> Object:
         "total": note.total,
         "total_excluding_tax": note.amount,
         "total_taxes": taxes,
-        "type": "post_payment" if note.refund_id else "pre_payment",
+        "type": "post_payment" if note.is_post_payment else "pre_payment",
         "voided_at": None,
     }
 
@@ -850,7 +854,8 @@ _EVIDENCE_FIELDS = (
 )  # fmt: skip
 
 
-def _dispute(keys: Keys, calendar: Calendar, payment: Payment, transactions: dict[str, Object]) -> Object:
+def dispute(keys: Keys, calendar: Calendar, payment: Payment, transactions: Mapping[str, Object]) -> Object:
+    """The dispute of a payment that has one, with its own balance transactions."""
     dispute = payment.dispute
     assert dispute is not None
     own_id = dispute_id(keys, payment)
@@ -884,40 +889,56 @@ def _dispute(keys: Keys, calendar: Calendar, payment: Payment, transactions: dic
     }
 
 
-def _transaction(transaction: Transaction) -> Object:
-    currency = transaction.currency.lower()
+def balance_transaction(calendar: Calendar, found: Transaction) -> Object:
+    """A movement of the balance; pending while its money is not available."""
+    currency = found.currency.lower()
+    named = {"dispute": "Dispute fee", "payout": "Instant Payout fee"}
     fees = [
         {
-            "amount": transaction.fee,
+            "amount": found.fee,
             "application": None,
             "currency": currency,
-            "description": "Dispute fee" if transaction.reporting_category == "dispute" else "Stripe processing fees",
+            "description": named.get(found.reporting_category, "Stripe processing fees"),
             "type": "stripe_fee",
         }
     ]
     return {
-        "id": transaction.id,
+        "id": found.id,
         "object": "balance_transaction",
-        "amount": transaction.amount,
-        "available_on": transaction.available_at,
+        "amount": found.amount,
+        "available_on": found.available_at,
         "balance_type": "payments",
-        "created": transaction.at,
+        "created": found.at,
         "currency": currency,
-        "description": transaction.description,
-        "exchange_rate": None,
-        "fee": transaction.fee,
-        "fee_details": fees if transaction.fee else [],
-        "net": transaction.net,
-        "reporting_category": transaction.reporting_category,
-        "source": transaction.source_id,
-        "status": "available",
-        "type": transaction.kind,
+        "description": found.description,
+        "exchange_rate": found.exchange_rate,
+        "fee": found.fee,
+        "fee_details": fees if found.fee else [],
+        "net": found.net,
+        "reporting_category": found.reporting_category,
+        "source": found.source_id,
+        "status": "available" if found.available_at <= instant(calendar.now) else "pending",
+        "type": found.kind,
     }
 
 
 def _payout(keys: Keys, paid: Payout) -> Object:
-    return payout(keys, paid.id, paid.currency, paid.amount, paid.at, instant(paid.arrival), paid.trace_id) | {
-        "balance_transaction": paid.transaction.id
+    built = payout(keys, paid.id, paid.currency, paid.amount, paid.at, instant(paid.arrival), paid.trace_id)
+    built |= {"balance_transaction": paid.transaction.id, "method": paid.method}
+    if not paid.is_automatic:
+        built |= {"automatic": False, "reconciliation_status": "not_applicable"}
+    if paid.returned:
+        fail(built)
+        built["failure_balance_transaction"] = paid.returned.id
+    return built
+
+
+def fail(paid: Object) -> None:
+    """The bank has sent a payout back."""
+    paid |= {
+        "failure_code": "account_closed",
+        "failure_message": "The bank account has been closed.",
+        "status": "failed",
     }
 
 
@@ -992,8 +1013,11 @@ def _changes(resources: dict[str, list[Object]]) -> Iterator[tuple[int, str, Obj
             yield moments["paid_at"], "invoice.paid", found
         if moments["voided_at"]:
             yield moments["voided_at"], "invoice.voided", found
+        if moments["marked_uncollectible_at"]:
+            yield moments["marked_uncollectible_at"], "invoice.marked_uncollectible", found
     for paid in resources["invoice_payments"]:
-        yield paid["status_transitions"]["paid_at"], "invoice_payment.paid", paid
+        if paid["status"] == "paid":
+            yield paid["status_transitions"]["paid_at"], "invoice_payment.paid", paid
     for note in resources["credit_notes"]:
         yield note["created"], "credit_note.created", note
     for found in resources["charges"]:
@@ -1001,17 +1025,22 @@ def _changes(resources: dict[str, list[Object]]) -> Iterator[tuple[int, str, Obj
     for refund in resources["refunds"]:
         yield refund["created"], "refund.created", refund
         yield refund["created"], "charge.refunded", _by_id(resources["charges"], refund["charge"])
+        if refund["status"] == "failed":
+            yield refund["created"] + HOUR // 2, "refund.failed", refund
     for intent in resources["payment_intents"]:
         yield intent["created"], "payment_intent.created", intent
-        yield intent["created"] + 2, "payment_intent.succeeded", intent
+        yield intent["created"] + 2, f"payment_intent.{intent['status']}", intent
     for dispute in resources["disputes"]:
         yield dispute["created"], "charge.dispute.created", dispute
         if dispute["status"] in ("won", "lost"):
             yield dispute["created"] + DAYS_OF_DISPUTE * DAY, "charge.dispute.closed", dispute
     for found in resources["payouts"]:
         yield found["created"], "payout.created", found
-        yield found["arrival_date"] + 6 * HOUR, "payout.paid", found
-        yield found["arrival_date"] + 7 * HOUR, "payout.reconciliation_completed", found
+        yield max(found["arrival_date"] + 6 * HOUR, found["created"] + HOUR // 2), "payout.paid", found
+        if found["automatic"]:
+            yield found["arrival_date"] + 7 * HOUR, "payout.reconciliation_completed", found
+        if found["status"] == "failed":
+            yield found["arrival_date"] + DAY + 10 * HOUR, "payout.failed", found
 
 
 def _by_id(objects: list[Object], object_id: str) -> Object:

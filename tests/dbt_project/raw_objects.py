@@ -16,6 +16,18 @@ from tests.dbt_project.staging_expectations import FIXTURE_PAYOUT, STRIPE
 
 _FIXTURES = Path(__file__).parents[2] / "../shared/specs/stripe-fixtures.json"
 
+RATED_MODELS = (
+    "unit",
+    "package",
+    "package_with_allocation",
+    "tiered",
+    "tiered_package",
+    "bulk",
+    "matrix",
+    "threshold_total_amount",
+    "percent",
+)
+
 JULY, AUGUST, SEPTEMBER = (datetime(2026, month, 1, tzinfo=UTC) for month in (7, 8, 9))
 
 
@@ -104,7 +116,7 @@ _BY_HAND: Mapping[tuple[str, str], Sequence[Landed]] = {
     ],
     ("orb", "prices"): [
         Landed(f"price_{model}", f'{{"id":"price_{model}","model_type":"{model}","{model}_config":{{"of":"{model}"}}}}')
-        for model in ("unit", "package", "tiered", "bulk", "matrix")
+        for model in RATED_MODELS
     ],
     ("orb", "invoices"): [
         Landed(
@@ -167,7 +179,8 @@ _BY_HAND: Mapping[tuple[str, str], Sequence[Landed]] = {
         Landed(
             "contract_1",
             '{"id":"contract_1","customer_id":"acct_2","currency":"EUR","start_date":"2026-07-01","end_date":null,'
-            '"monthly_commitment":1000.100000001,"discount_percent":12.5,"net_terms_days":30,"price_overrides":{"text_input":{"a":1}}}',
+            '"monthly_commitment":1000.100000001,"discount_percent":12.5,"net_terms_days":30,"price_overrides":{"text_input":{"a":1}},'
+            '"adjustments":[{"adjustment_type":"maximum","value":60.5}]}',
         ),
     ],
     ("bank", "statement_lines"): [

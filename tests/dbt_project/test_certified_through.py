@@ -26,6 +26,8 @@ def _streams_behind(manifest: Any, unique_id: str) -> set[str]:
     """By the manifest's lineage, but for what is behind the certificates themselves."""
     if unique_id in manifest.sources:
         source = manifest.sources[unique_id]
+        if source.meta.get("is_looked_up"):
+            return set()
         return {f"{source.source_name.removeprefix('raw_')}.{source.name}"}
     node = manifest.nodes[unique_id]
     parents = getattr(node.depends_on, "nodes", [])

@@ -36,6 +36,10 @@ CASES = {
     "a share of billions": ("big_divide(\"'12345678901.5'\", \"'98765432109.25'\")", "0.124999998864417969"),
     "a share of nothing is null": ("big_divide('1', '0')", None),
     "half a cent rounds up": ("round_half_away(\"'1.005'\", 2)", "1.010000000"),
+    "nearly half a cent rounds down": ("round_half_away(\"'0.0049999999999'\", 2)", "0.000000000"),
+    "a decimal as text has no zeros at its end": ("decimal_text(\"'10.50'\")", "10.5"),
+    "a whole decimal as text has no point": ("decimal_text(\"'100'\")", "100"),
+    "zero as text": ("decimal_text('0')", "0"),
     "minus half a cent rounds down": ("round_half_away(\"'-1.005'\", 2)", "-1.010000000"),
     "a cent has two decimals": ("minor_to_major(\"'1999'\", \"'usd'\")", "19.990000000"),
     "a yen has none": ("minor_to_major(\"'1999'\", \"'jpy'\")", "1999.000000000"),
@@ -75,6 +79,7 @@ JSON_CASES = {
     "text of the empty text": ('{"a":""}', "json_text('document', '$.a')", ""),
     "text of an element": ('{"a":[{"b":"x"},{"b":"y"}]}', "json_text('document', '$.a[1].b')", "y"),
     "a document of null is null": ('{"a":null}', "json_document('document', '$.a')", None),
+    "a member whose key is a column": ('{"a":{"b":1}}', "json_text(json_member('document', \"'a'\"), '$.b')", "1"),
     "an array has a length": ('{"a":[1,{}]}', "json_array_length('document', '$.a')", "2"),
     "no array has length zero": ('{"a":null}', "json_array_length('document', '$.a')", "0"),
     "a sum over an array": (
@@ -135,6 +140,24 @@ def test_a_series_of_days_has_both_ends(dbt: Dbt) -> None:
         "select cast(day as string) from {{ day_series(\"date '2026-02-27'\", \"date '2026-03-01'\", 'day') }} order by 1",
     )
     assert [day for (day,) in days] == ["2026-02-27", "2026-02-28", "2026-03-01"]
+
+
+def test_a_series_of_months_has_every_month_touched(dbt: Dbt) -> None:
+    months = _query(
+        dbt,
+        "select cast(month as string) from {{ month_series(\"date '2026-01-31'\", \"date '2026-03-01'\", 'month') }} order by 1",
+    )
+    assert [month for (month,) in months] == ["2026-01-01", "2026-02-01", "2026-03-01"]
+
+
+def test_keys_of_an_object_are_rows(dbt: Dbt) -> None:
+    inline = """
+        select name
+        from (select cast('{"a":1,"b":{"c":2}}' as json) as payload union all select null) as t
+        {{ unnest_json_keys('t.payload', 'name') }}
+        order by name
+    """
+    assert _query(dbt, inline) == [("a",), ("b",)]
 
 
 def test_elements_of_an_array_are_rows_in_order(dbt: Dbt) -> None:

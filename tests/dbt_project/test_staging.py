@@ -12,7 +12,7 @@ import pytest
 
 from ingestion.streams import STREAMS
 from tests.dbt_project.conftest import ROOT, Dbt, copy_of, rows_of
-from tests.dbt_project.raw_objects import fixtures
+from tests.dbt_project.raw_objects import RATED_MODELS, fixtures
 from tests.dbt_project.staging_expectations import STRIPE
 
 _EVIDENCE = {"is_deleted", "payload_hash", "batch_id", "read_at"}
@@ -186,7 +186,7 @@ def test_the_stripe_product_of_an_item_is_found_among_its_connections(staged: Pa
 
 def test_a_price_has_the_configuration_of_its_model(staged: Path) -> None:
     prices = rows_of(staged, "select model_type, price_config ->> '$.of' as found from staging.stg_orb__prices")
-    assert {price["found"] for price in prices} == {"unit", "package", "tiered", "bulk", "matrix"}
+    assert {price["found"] for price in prices} == set(RATED_MODELS)
     assert all(price["model_type"] == price["found"] for price in prices)
 
 
@@ -195,11 +195,12 @@ def test_a_closed_account_is_deleted(staged: Path) -> None:
     assert [tuple(row.values()) for row in customers] == [("acct_1", False), ("acct_2", True)]
 
 
-def test_a_contract_keeps_its_digits_and_its_overrides(staged: Path) -> None:
+def test_a_contract_keeps_its_digits_its_overrides_and_its_adjustments(staged: Path) -> None:
     contract = _one(staged, "stg_app__contracts", "contract_id", "contract_1")
     assert contract["monthly_commitment_amount"] == Decimal("1000.100000001")
     assert contract["discount_percent"] == Decimal("12.5")
     assert contract["price_overrides"] == '{"text_input":{"a":1}}'
+    assert contract["adjustments"] == '[{"adjustment_type":"maximum","value":"60.5"}]'
 
 
 def test_a_usage_event_read_twice_is_one_event(staged: Path) -> None:

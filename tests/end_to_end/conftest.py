@@ -89,7 +89,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     def world(defects: str) -> Path:
         if defects not in made:
             made[defects] = tmp_path_factory.mktemp(f"world-{defects}")
-            generate(made[defects], seed=7, defects=defects, customers=12, months=2, events=3000)
+            generate(made[defects], seed=7, defects=defects, customers=24, months=3, events=12_000)
         return made[defects]
 
     return world

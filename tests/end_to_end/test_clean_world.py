@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sandbox.scorecard import score
-from tests.end_to_end.conftest import Run, demo
+from tests.end_to_end.conftest import BIN, ROOT, Run, demo
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +29,31 @@ def test_every_bridge_of_a_clean_world_has_nothing_unexplained(run: Run) -> None
 
 def test_every_hop_of_a_clean_world_compares_something(run: Run) -> None:
     compared = run.rows("select distinct hop from reconciliation.rec_bridge where line = 'left_total' and amount > 0")
-    assert {hop for (hop,) in compared} >= {"metered", "invoiced", "banked"}
+    assert {hop for (hop,) in compared} >= {
+        "metered",
+        "rated",
+        "credits",
+        "invoiced",
+        "collected",
+        "settled",
+        "banked",
+        "identity",
+    }
 
 
 def test_every_mart_has_rows(run: Run) -> None:
     tables = run.rows("select table_name from duckdb_tables() where schema_name = 'marts'")
     empty = [name for (name,) in tables if run.rows(f"select count(*) from marts.{name}") == [(0,)]]
     assert empty == []
+
+
+def test_every_unit_test_of_the_models_passes(run: Run, tmp_path: Path) -> None:
+    where = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(tmp_path)]
+    done = subprocess.run(
+        [BIN / "dbt", "--quiet", "test", "--select", "test_type:unit", "--log-path", str(tmp_path), *where],
+        env={"PATH": os.environ["PATH"], "TIEOUT_WAREHOUSE": str(run.warehouse), "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

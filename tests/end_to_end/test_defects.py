@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,11 @@ def test_every_planted_defect_is_found_with_its_exact_amount_and_nothing_else_is
 def test_the_report_names_every_hop_and_the_places_to_go_next(run: Run) -> None:
     for expected in (
         "metered",
+        "credits",
         "invoiced",
+        "settled",
         "banked",
+        "identity",
         "unexplained",
         "demo.duckdb",
         "index.html",
@@ -38,7 +43,8 @@ def test_running_again_at_once_reads_nothing_new_says_so_and_changes_no_mart_row
     before = shutil.copy(run.warehouse, tmp_path / "before.duckdb")
     again = run.again()
     assert "nothing new" in again.output.lower()
-    assert unequal_tables(Path(before), run.warehouse, without="certified_through") == {}
+    # what is looked up after dbt's first run is certified in the next one
+    assert unequal_tables(Path(before), run.warehouse, without="certified_through").keys() <= {"marts.dim_streams"}
 
 
 def test_a_warehouse_rebuilt_from_the_lake_alone_has_equal_marts(run: Run, tmp_path: Path) -> None:
@@ -50,51 +56,133 @@ def test_a_warehouse_rebuilt_from_the_lake_alone_has_equal_marts(run: Run, tmp_p
 
 
 DETECTORS = {
-    "event_missing_in_orb": "rec_metered__app_vs_orb",
+    "event_missing_in_orb": "rec_metered__event_by_event",
+    "event_duplicated_in_orb": "rec_metered__event_by_event",
+    "event_unknown_to_app": "rec_metered__event_by_event",
+    "event_quantity_differs": "rec_metered__event_by_event",
+    "event_wrong_customer": "rec_metered__event_by_event",
+    "event_late": "rec_metered__event_by_event",
+    "event_amended": "rec_metered__event_by_event",
+    "event_deprecated": "rec_metered__event_by_event",
+    "backfill_reverted": "rec_metered__event_by_event",
+    "period_shifted": "rec_metered__event_by_event",
+    "topup_not_granted": "rec_credits__topups_vs_grants",
+    "grant_not_paid": "rec_credits__topups_vs_grants",
+    "grant_amount_differs": "rec_credits__topups_vs_grants",
+    "promo_with_cost_basis": "rec_credits__topups_vs_grants",
+    "void_differs": "rec_credits__refunds_vs_voids",
+    "ledger_gap": "rec_credits__movements_vs_balances",
+    "ledger_arithmetic": "rec_credits__movements_vs_balances",
+    "draw_order_wrong": "rec_credits__draw_order_vs_ledger",
+    "expired_credit_drawn": "rec_credits__draw_order_vs_ledger",
+    "wallet_differs": "rec_credits__wallet_vs_ledger",
+    "price_currency_differs": "rec_rated__usage_vs_lines",
+    "minimum_missed": "rec_rated__usage_vs_lines",
+    "line_missing": "rec_rated__usage_vs_lines",
+    "line_without_usage": "rec_rated__usage_vs_lines",
+    "price_differs": "rec_rated__usage_vs_lines",
+    "allowance_ignored": "rec_rated__usage_vs_lines",
+    "discount_misapplied": "rec_rated__usage_vs_lines",
+    "maximum_missed": "rec_rated__usage_vs_lines",
+    "tier_misapplied": "rec_rated__usage_vs_lines",
+    "proration_differs": "rec_rated__usage_vs_lines",
+    "billed_quantity_differs": "rec_rated__usage_vs_lines",
+    "rounding_differs": "rec_rated__usage_vs_lines",
     "invoice_not_synced": "rec_invoiced__orb_vs_stripe",
     "invoice_synced_twice": "rec_invoiced__orb_vs_stripe",
     "invoice_amount_differs": "rec_invoiced__orb_vs_stripe",
+    "invoice_tax_differs": "rec_invoiced__orb_vs_stripe",
     "invoice_currency_differs": "rec_invoiced__orb_vs_stripe",
+    "invoice_customer_differs": "rec_invoiced__orb_vs_stripe",
+    "invoice_status_differs": "rec_invoiced__orb_vs_stripe",
+    "invoice_due_date_differs": "rec_invoiced__orb_vs_stripe",
     "invoice_unknown_to_orb": "rec_invoiced__orb_vs_stripe",
+    "void_in_orb_only": "rec_invoiced__orb_vs_stripe",
+    "void_in_stripe_only": "rec_invoiced__orb_vs_stripe",
+    "draft_past_grace": "rec_invoiced__orb_vs_stripe",
+    "draft_in_grace": "rec_invoiced__orb_vs_stripe",
     "paid_in_stripe_only": "rec_invoiced__orb_paid_vs_stripe_paid",
+    "payout_composition_differs": "rec_settled__payouts_vs_transactions",
+    "payout_unattributed": "rec_settled__payouts_vs_transactions",
+    "transaction_in_two_payouts": "rec_settled__transactions_vs_payout_lists",
+    "payout_failed": "rec_settled__failed_payouts_vs_returns",
+    "balance_rollforward_breaks": "rec_settled__rolled_balance_vs_unsettled",
+    "paid_in_orb_only": "rec_invoiced__orb_paid_vs_stripe_paid",
+    "credit_note_one_sided": "rec_invoiced__orb_vs_stripe_credit_notes",
+    "credit_note_amount_differs": "rec_invoiced__orb_vs_stripe_credit_notes",
+    "underpaid": "rec_collected__invoices_vs_payments",
+    "overpaid": "rec_collected__invoices_vs_payments",
+    "paid_out_of_band": "rec_collected__invoices_vs_payments",
+    "payment_pending": "rec_collected__invoices_vs_payments",
+    "payment_overdue": "rec_collected__invoices_vs_payments",
+    "charged_twice": "rec_collected__payments_vs_charges",
+    "payment_customer_differs": "rec_collected__payments_vs_charges",
+    "charge_unapplied": "rec_collected__payments_vs_charges",
+    "balance_transaction_missing": "rec_collected__movements_vs_balance_transactions",
+    "balance_transaction_duplicated": "rec_collected__movements_vs_balance_transactions",
+    "conversion_differs": "rec_collected__movements_vs_balance_transactions",
+    "fee_off_schedule": "rec_collected__fees_vs_schedule",
+    "refund_without_credit_note": "rec_collected__refunds_vs_credit_notes",
+    "credit_note_without_refund": "rec_collected__refunds_vs_credit_notes",
+    "refund_failed": "rec_collected__refunds_vs_credit_notes",
+    "refund_pending": "rec_collected__refunds_vs_credit_notes",
+    "refund_overdue": "rec_collected__refunds_vs_credit_notes",
+    "dispute_not_booked": "rec_collected__refunds_vs_credit_notes",
     "payout_not_in_bank": "rec_banked__payouts_vs_bank",
     "deposit_amount_differs": "rec_banked__payouts_vs_bank",
     "deposit_unknown": "rec_banked__payouts_vs_bank",
     "deposit_late": "rec_banked__payouts_vs_bank",
+    "customer_duplicated_in_stripe": "rec_identity__app_vs_stripe",
+    "customer_unmapped": "rec_identity__app_vs_stripe",
+    "deleted_customer_active": "rec_identity__app_vs_orb",
 }
 """Class -> the model whose SQL names it: each is one line of the model's `causes`."""
 
 
-@pytest.mark.parametrize("cause", DETECTORS)
-def test_a_class_taken_out_of_its_detector_is_missed(run: Run, project: Path, tmp_path: Path, cause: str) -> None:
+def rounds() -> list[list[str]]:
+    """The classes in as few groups as it takes for no two of a group to be named by one model: a build each."""
+    by_model: dict[str, list[str]] = defaultdict(list)
+    for cause, model in DETECTORS.items():
+        by_model[model].append(cause)
+    return [[cause for cause in causes if cause] for causes in zip_longest(*by_model.values())]
+
+
+@pytest.mark.parametrize("causes", rounds(), ids=" ".join)
+def test_a_class_taken_out_of_its_detector_is_missed(
+    run: Run, project: Path, tmp_path: Path, causes: list[str]
+) -> None:
     warehouse = shutil.copy(run.warehouse, tmp_path / "maimed.duckdb")
-    (model,) = (project / "dbt_project").rglob(f"{DETECTORS[cause]}.sql")
-    whole = model.read_text()
-    model.write_text("".join(line for line in whole.splitlines(True) if f"'cause': '{cause}'" not in line))
-    assert model.read_text() != whole, f"{model.name} has no line for {cause}"
+    whole: dict[Path, str] = {}
+    for cause in causes:
+        (model,) = (project / "dbt_project").rglob(f"{DETECTORS[cause]}.sql")
+        whole[model] = model.read_text()
+        model.write_text("".join(line for line in whole[model].splitlines(True) if f"'cause': '{cause}'" not in line))
+        assert model.read_text() != whole[model], f"{model.name} has no line for {cause}"
     try:
-        dbt_run(project, Path(warehouse), f"{DETECTORS[cause]}+")
+        dbt_run(project, Path(warehouse), " ".join(f"{model.stem}+" for model in whole))
     finally:
-        model.write_text(whole)
-    assert cause in {finding.cause for finding in score(run.dataset, Path(warehouse)).missed}
+        for model, text in whole.items():
+            model.write_text(text)
+    assert set(causes) <= {finding.cause for finding in score(run.dataset, Path(warehouse)).missed}
 
 
 @pytest.mark.parametrize(
-    ("cause", "mart", "line"),
+    ("cause", "mart", "line", "instead"),
     [
-        ("test_mode_row", "fct_excluded_rows", "test_mode_row"),
-        ("internal_account", "fct_excluded_rows", "internal_account"),
-        ("deposit_combined", "rec_banked__payouts_vs_bank", "many_to_one"),
+        ("test_mode_row", "fct_excluded_rows", "test_mode_row", "not_test_mode_row"),
+        ("internal_account", "fct_excluded_rows", "internal_account", "not_internal_account"),
+        ("deposit_combined", "rec_banked__payouts_vs_bank", "' and ' ~ last_payout_in_window", "' and 1 = 0'"),
+        ("deposit_split", "rec_banked__payouts_vs_bank", "' and ' ~ last_deposit_in_window", "' and 1 = 0'"),
     ],
 )
 def test_what_is_counted_or_matched_is_missed_without_its_rule(
-    run: Run, project: Path, tmp_path: Path, cause: str, mart: str, line: str
+    run: Run, project: Path, tmp_path: Path, cause: str, mart: str, line: str, instead: str
 ) -> None:
     warehouse = shutil.copy(run.warehouse, tmp_path / "maimed.duckdb")
     (model,) = (project / "dbt_project").rglob(f"{mart}.sql")
     whole = model.read_text()
     assert line in whole
-    model.write_text(whole.replace(line, f"not_{line}" if line != "many_to_one" else "one_to_one"))
+    model.write_text(whole.replace(line, instead))
     try:
         dbt_run(project, Path(warehouse), f"{mart}+")
     finally:

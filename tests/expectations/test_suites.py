@@ -122,8 +122,20 @@ def run(warehouse: Path, suite: str) -> dict[str, FailedExpectation]:
     return {failure.expects: failure for failure in result.failed}
 
 
+def every_comparison() -> str:
+    """A bridge for each comparison that the suite expects; the miniature has only a few."""
+    suite = yaml.safe_load((SUITES / "rec_bridge.yml").read_text())
+    (names,) = [each["value_set"] for each in suite["expectations"] if each.get("column") == "comparison"]
+    return f"""
+        insert into reconciliation.rec_bridge
+        select comparison, split_part(comparison, '__', 1), '2026-07', 'CHF', line_no, line, 0
+        from unnest({names}) as comparisons (comparison)
+        cross join (values (1, 'left_total'), (2, 'unexplained'), (3, 'right_total')) as lines (line_no, line)
+    """
+
+
 def test_every_suite_holds_on_a_warehouse_that_ties(tmp_path: Path) -> None:
-    results = run_suites(build(tmp_path / "tied.duckdb"), tmp_path / "docs")
+    results = run_suites(build(tmp_path / "tied.duckdb", every_comparison()), tmp_path / "docs")
     assert {result.name: result.failed for result in results} == {suite.name: () for suite in read_suites()}
     assert all(result.success and result.docs.is_file() for result in results)
     assert [result.evaluated for result in results] == [len(suite.expectations) for suite in read_suites()]

@@ -10,8 +10,8 @@ import duckdb
 
 from ingestion.lake import Lake
 from ingestion.settings import Settings
-from ingestion.streams import EVIDENCE, STREAMS, Stream
-from tests.hostile.company import Company, canonical, parsed
+from ingestion.streams import EVIDENCE, Stream
+from tests.hostile.company import READ, Company, canonical, parsed
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Comparison:
             yield f"{where}."
 
 
-def compare(company: Company, settings: Settings, streams: Sequence[Stream] = STREAMS) -> Comparison:
+def compare(company: Company, settings: Settings, streams: Sequence[Stream] = READ) -> Comparison:
     """Every version of every object in raw against every version that the source had, in order."""
     missing: list[str] = []
     twice: list[str] = []

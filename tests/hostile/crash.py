@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingestion.streams import CERTIFICATES, STREAMS, Stream
+from ingestion.streams import CERTIFICATES, Stream
 from ingestion.sync import rebuild
-from tests.hostile.company import Company, hostile_company
+from tests.hostile.company import READ, Company, hostile_company
 from tests.hostile.comparison import Comparison, compare
 from tests.hostile.run import kill, started
 
@@ -50,7 +50,7 @@ def crash(company: Company, home: Path, kills: int, seed: int) -> Outcome:
     chance, settings = random.Random(seed), company.settings(home)
     done: Counter[str] = Counter()
     # Every stream in its turn, in an order of its own each time round, and every phase as often as the others.
-    targets = _rounds(chance, [(stream, phase) for stream in (*STREAMS, CERTIFICATES) for phase in _PHASES])
+    targets = _rounds(chance, [(stream, phase) for stream in (*READ, CERTIFICATES) for phase in _PHASES])
     deadline = time.monotonic() + _PATIENCE + kills * 10
     while done.total() < kills:
         stream, phase = next(targets)
@@ -71,8 +71,8 @@ def crash(company: Company, home: Path, kills: int, seed: int) -> Outcome:
 
 def _strike(company: Company, home: Path, stream: Stream, phase: str, chance: random.Random) -> str | None:
     """Start a run that reads the stream, and kill it. The phase that it died in; None when it came to its end alive."""
-    read = chance.choice(STREAMS) if stream == CERTIFICATES else stream
-    others = chance.sample(STREAMS, 2)
+    read = chance.choice(READ) if stream == CERTIFICATES else stream
+    others = chance.sample(READ, 2)
     for each in (read, *others):
         company.change(each)
     folder = home / "lake" / stream.source / stream.name

@@ -13,8 +13,8 @@ from functools import partial
 from random import Random
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from ingestion.streams import STREAMS, Stream
-from tests.hostile.company import Company
+from ingestion.streams import Stream
+from tests.hostile.company import READ, Company
 from tests.hostile.faults import Answer, Fault, Passing, key_expired, time_out
 
 # With it a closed connection is a reset one.
@@ -54,7 +54,7 @@ def proxied(company: Company, weather: Weather, seed: int) -> Iterator[dict[str,
     try:
         for name, source in (("STRIPE_API_BASE", "stripe"), ("ORB_API_BASE", "orb")):
             address = urlsplit(environment[name])
-            streams = [stream for stream in STREAMS if stream.source == source]
+            streams = [stream for stream in READ if stream.source == source]
             meanwhile = partial(_change_one, company, streams, chance)
             behind = partial(_connected, weather, address.netloc, {}, meanwhile)
             starting = asyncio.run_coroutine_threadsafe(asyncio.start_server(behind, "127.0.0.1", 0), loop)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from ingestion.streams import STREAMS, Stream
-from tests.hostile.company import Company, hostile_company
+from ingestion.streams import Stream
+from tests.hostile.company import READ, Company, hostile_company
 from tests.hostile.comparison import compare
 from tests.hostile.faults import FAULTS, Fault
 from tests.hostile.proxy import Weather, proxied
@@ -41,7 +41,7 @@ def weather(
     faults: Sequence[Fault],
     seed: int,
     *,
-    streams: Sequence[Stream] = STREAMS,
+    streams: Sequence[Stream] = READ,
     probability: float = 0.15,
 ) -> Report:
     """Two storms over one home: while everything is read for the first time, and while what has changed is read."""

@@ -45,7 +45,7 @@ def tieout(*arguments: str | Path, **environment: str | Path) -> subprocess.Comp
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("world") / "dataset"
-    generate(out, customers=12, months=2, events=3000)
+    generate(out, customers=24, months=3, events=12_000)
     return out
 
 

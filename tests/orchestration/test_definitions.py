@@ -20,6 +20,7 @@ from orchestration.defs.transformation import FULL_REFRESH
 
 SUITES = {f"{suite.name}_suite": dg.AssetKey(suite.mart.split(".")) for suite in read_suites()}
 INGESTED = {"is_complete", "is_understood"}
+DBT_RUNS = {"transformation", "reconciliation"}
 
 
 def assets(definitions: dg.Definitions) -> dict[dg.AssetKey, dg.AssetsDefinition]:
@@ -52,7 +53,9 @@ def test_a_stream_is_an_asset_of_its_own_name_with_pool_retry_and_freshness(
     spec = asset.specs_by_key[key]
     assert spec.freshness_policy == dg.FreshnessPolicy.time_window(fail_window=stream.freshness)
     assert spec.group_name == f"raw_{stream.source}"
-    assert {dep.asset_key for dep in spec.deps} == {dg.AssetKey(stream_named(name).asset_key) for name in stream.after}
+    asked_by = [dg.AssetKey(stream.asked_by.split("."))] if stream.asked_by else []
+    before = [dg.AssetKey(stream_named(name).asset_key) for name in stream.after]
+    assert {dep.asset_key for dep in spec.deps} == {*before, *asked_by}
 
 
 def test_what_a_sync_had_to_repair_is_in_the_metadata_of_its_asset() -> None:
@@ -81,13 +84,17 @@ def test_every_dbt_source_has_the_asset_that_lands_it(definitions: dg.Definition
     assert sources <= graph.get_all_asset_keys()
 
 
-def test_every_model_and_seed_is_an_asset_and_dbt_runs_once(definitions: dg.Definitions, home: Path) -> None:
+def test_every_model_and_seed_is_an_asset_of_one_of_dbts_two_runs(definitions: dg.Definitions, home: Path) -> None:
     manifest = json.loads((home / "dbt" / "manifest.json").read_text())
     built = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed", "snapshot")]
-    found = {key for key, asset in assets(definitions).items() if asset.op.name == "transformation"}
-    assert {key.path[-1] for key in found} == {node["name"] for node in built}
+    runs = {key.path[-1]: asset.op.name for key, asset in assets(definitions).items() if asset.op.name in DBT_RUNS}
+    assert runs.keys() == {node["name"] for node in built}
+    after = {name for name, run in runs.items() if run == "reconciliation"}
+    assert {"stg_orb__events", "rec_metered__event_by_event", "fct_breaks"} <= after
+    assert "int_usage__events_to_look_up" not in after
     steps = definitions.resolve_job_def("tieout").graph.node_dict
-    assert {name for name in steps if not name.startswith("raw_")} == {"certificates", "transformation", "expectations"}
+    others = {"certificates", "expectations", "reconciliation__register"}
+    assert {name for name in steps if not name.startswith("raw_")} == DBT_RUNS | others
 
 
 def test_every_check_is_on_an_asset_that_exists(definitions: dg.Definitions) -> None:

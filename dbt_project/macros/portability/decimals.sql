@@ -62,7 +62,8 @@
     )
 {%- endmacro %}
 
-{% macro round_half_away(expression, digits) %}cast(round({{ to_decimal(expression) }}, {{ digits }}) as {{ decimal_type() }}){% endmacro %}
+{# In one step from all 18 decimals: 0.0049999999999 is no half cent. #}
+{% macro round_half_away(expression, digits) %}cast(round({{ to_big_decimal(expression) }}, {{ digits }}) as {{ decimal_type() }}){% endmacro %}
 
 {% macro sum_decimal(expression) %}cast(sum({{ expression }}) as {{ decimal_type() }}){% endmacro %}
 {% macro sum_big_decimal(expression) %}cast(sum({{ expression }}) as {{ big_decimal_type() }}){% endmacro %}

@@ -18,6 +18,23 @@
 {%- endmacro %}
 {% macro duckdb__json_document(document, path) %}nullif(json_extract({{ document }}, '{{ path }}'), 'null'){% endmacro %}
 
+{# A document as text, to be told apart from others of the same engine; how it is spaced and ordered differs between engines. #}
+{% macro json_to_text(document) %}{{ return(adapter.dispatch('json_to_text')(document)) }}{% endmacro %}
+{% macro bigquery__json_to_text(document) %}to_json_string({{ document }}){% endmacro %}
+{% macro duckdb__json_to_text(document) %}cast({{ document }} as varchar){% endmacro %}
+
+{# `from t {{ unnest_json_keys('t.prices', 'product') }}`: one row per key of an object, none for NULL. #}
+{% macro unnest_json_keys(document, alias) %}{{ return(adapter.dispatch('unnest_json_keys')(document, alias)) }}{% endmacro %}
+{% macro bigquery__unnest_json_keys(document, alias) %}cross join unnest(json_keys({{ document }}, 1)) as {{ alias }}{% endmacro %}
+{% macro duckdb__unnest_json_keys(document, alias) -%}
+    cross join lateral (select unnest(json_keys({{ document }})) as {{ alias }}) as {{ alias }}_keys
+{%- endmacro %}
+
+{# What an object has under a key that is a column. #}
+{% macro json_member(document, key) %}{{ return(adapter.dispatch('json_member')(document, key)) }}{% endmacro %}
+{% macro bigquery__json_member(document, key) %}{{ document }}[{{ key }}]{% endmacro %}
+{% macro duckdb__json_member(document, key) %}json_extract({{ document }}, '$."' || {{ key }} || '"'){% endmacro %}
+
 {# Elements of an array; 0 where there is none. #}
 {% macro json_array_length(document, path) %}{{ return(adapter.dispatch('json_array_length')(document, path)) }}{% endmacro %}
 {% macro bigquery__json_array_length(document, path) %}ifnull(array_length(json_query_array({{ document }}, '{{ path }}')), 0){% endmacro %}

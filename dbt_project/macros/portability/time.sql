@@ -59,3 +59,15 @@
         select cast(unnest(generate_series(cast({{ start }} as timestamp), cast({{ finish }} as timestamp), interval 1 day)) as date) as {{ alias }}
     ) as {{ alias }}_series
 {%- endmacro %}
+
+{# The same for the first days of all months that the days between touch. #}
+{% macro month_series(start, finish, alias) %}{{ return(adapter.dispatch('month_series')(start, finish, alias)) }}{% endmacro %}
+{% macro bigquery__month_series(start, finish, alias) -%}
+    unnest(generate_date_array({{ truncate_date('month', start) }}, {{ finish }}, interval 1 month)) as {{ alias }}
+{%- endmacro %}
+{% macro duckdb__month_series(start, finish, alias) -%}
+    (
+        select cast(unnest(generate_series(cast({{ truncate_date('month', start) }} as timestamp), cast({{ finish }} as timestamp), interval 1 month)) as date)
+            as {{ alias }}
+    ) as {{ alias }}_series
+{%- endmacro %}

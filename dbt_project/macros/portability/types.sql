@@ -24,5 +24,10 @@
 {# BigQuery refuses '2.0' as an integer and DuckDB rounds it: through a decimal both round halves away from zero. #}
 {% macro to_integer(expression) %}cast({{ to_decimal(expression) }} as int64){% endmacro %}
 
-{# Alike in both engines for text, integers, dates and instants; never for decimals (1 or 1.000000000). #}
+{# A decimal as text, without zeros at its end. #}
+{% macro decimal_text(expression) %}{{ return(adapter.dispatch('decimal_text')(expression)) }}{% endmacro %}
+{% macro bigquery__decimal_text(expression) %}cast({{ to_decimal(expression) }} as string){% endmacro %}
+{% macro duckdb__decimal_text(expression) %}rtrim(rtrim(cast({{ to_decimal(expression) }} as varchar), '0'), '.'){% endmacro %}
+
+{# Alike in both engines for text, integers, dates and instants; for decimals there is decimal_text. #}
 {% macro to_string(expression) %}cast({{ expression }} as string){% endmacro %}

@@ -44,6 +44,8 @@ right_side as (
 
 {%- set days_to_booking = date_difference('day', 'l.arrival_date', 'r.booked_on') %}
 {%- set in_window = 'abs(' ~ days_to_booking ~ ') <= settings.window_days' %}
+{%- set last_payout_in_window = 'abs(' ~ date_difference('day', 'l.run_end', 'r.booked_on') ~ ') <= settings.window_days' %}
+{%- set last_deposit_in_window = 'abs(' ~ date_difference('day', 'l.arrival_date', 'r.run_end') ~ ') <= settings.window_days' %}
 
 {{ reconcile(
     comparison='banked__payouts_vs_bank',
@@ -65,7 +67,15 @@ right_side as (
             'within_same': 'currency',
             'order': 'arrival_date',
             'on': 'r.currency = l.currency',
-            'within': in_window,
+            'within': in_window ~ ' and ' ~ last_payout_in_window,
+        },
+        {
+            'rule': 'split_deposit',
+            'kind': 'one_to_many',
+            'within_same': 'currency',
+            'order': 'booked_on',
+            'on': 'r.currency = l.currency',
+            'within': in_window ~ ' and ' ~ last_deposit_in_window ~ ' and (r.reference is null or r.reference = l.trace_id)',
         },
         {
             'rule': 'reference',
@@ -75,6 +85,7 @@ right_side as (
     ],
     causes=[
         {'cause': 'deposit_combined', 'status': 'matched', 'when': "m.match_rule = 'combined_deposit'"},
+        {'cause': 'deposit_split', 'status': 'matched', 'when': "m.match_rule = 'split_deposit'"},
         {
             'cause': 'deposit_late',
             'status': 'timing',

@@ -26,6 +26,33 @@ with legs as (
 
 ),
 
+causes as (
+
+    select
+        comparison,
+        hop,
+        period,
+        currency,
+        cause,
+        left_amount,
+        right_amount,
+    from legs
+    where status = 'break' and cause <> 'unexplained'
+    union all
+    -- the consequence of a break in another comparison; what is unexplained is so there, once
+    select
+        comparison,
+        hop,
+        period,
+        currency,
+        case when cause = 'unexplained' then 'unexplained_upstream' else cause end as cause,
+        left_amount,
+        right_amount,
+    from legs
+    where status = 'matched' and cause is not null and left_amount <> right_amount
+
+),
+
 totals as (
 
     select
@@ -36,8 +63,8 @@ totals as (
         {{ sum_decimal('left_amount') }} as left_total,
         {{ sum_decimal('right_amount') }} as right_total,
         {{ sum_decimal("case when status = 'timing' then right_amount - left_amount else 0 end") }} as timing,
-        {{ sum_decimal("case when cause = 'unexplained' then right_amount - left_amount else 0 end") }} as unexplained,
-        {{ sum_decimal("case when status = 'matched' then right_amount - left_amount else 0 end") }} as within_tolerance,
+        {{ sum_decimal("case when status = 'break' and cause = 'unexplained' then right_amount - left_amount else 0 end") }} as unexplained,
+        {{ sum_decimal("case when status = 'matched' and cause is null then right_amount - left_amount else 0 end") }} as within_tolerance,
     from legs
     group by comparison, hop, period, currency
 
@@ -66,8 +93,7 @@ lines as (
         2 as place,
         cause as line,
         {{ sum_decimal('right_amount - left_amount') }} as amount,
-    from legs
-    where status = 'break' and cause <> 'unexplained'
+    from causes
     group by comparison, hop, period, currency, cause
 
 )

@@ -1,11 +1,12 @@
 with pairs as (
 
-    -- a pair that already differs in what is owed differs in what is paid too: one cause, one break
+    -- a pair that already differs in what is owed differs in what is paid too: one cause, one break.
+    -- A date or a status is not what is owed.
     select
         left_ref as invoice_id,
         right_ref as stripe_invoice_id,
     from {{ ref('rec_invoiced__orb_vs_stripe') }}
-    where status = 'matched'
+    where status = 'matched' or cause in ('invoice_status_differs', 'invoice_due_date_differs')
 
 ),
 
@@ -48,6 +49,7 @@ right_side as (
     causes=[
         {'cause': 'paid_in_stripe_only', 'when': 'm.is_different and l.amount = 0'},
         {'cause': 'paid_in_orb_only', 'when': 'm.is_different and r.amount = 0'},
+        {'cause': 'invoice_status_differs', 'when': "not m.is_different and (l.status = 'paid') <> (r.status = 'paid')"},
     ],
     evidence={
         'orb_status': 'l.status',

@@ -1,4 +1,4 @@
-{#- drafts are not owed yet and voided ones no longer; nothing due is never handed to Stripe -#}
+{#- a draft is not owed yet, unless its time has come; a voided invoice no longer; nothing due is never handed to Stripe -#}
 with orb_invoices as (
 
     select * from {{ ref('fct_invoices') }}
@@ -19,6 +19,18 @@ voided_in_stripe as (
 
 ),
 
+orb_clock as (
+
+    -- the last thing that Orb did: by our clock, a feed that stands still would turn every draft into a break
+    select max(happened_at) as now
+    from (
+        select coalesce(voided_at, paid_at, issued_at) as happened_at from orb_invoices
+        union all
+        select created_at as happened_at from {{ ref('fct_credit_ledger') }}
+    ) as happened
+
+),
+
 left_side as (
 
     select
@@ -29,11 +41,17 @@ left_side as (
         orb.amount_due as amount,
         orb.invoice_number,
         orb.status,
+        orb.tax_amount,
         orb.invoice_date,
+        orb.due_date,
+        orb.to_issue_at,
+        orb.issued_at,
+        orb_clock.now,
         voided.invoice_id is not null as is_void_in_stripe,
     from orb_invoices as orb
+    cross join orb_clock
     left join voided_in_stripe as voided on orb.invoice_id = voided.invoice_id
-    where orb.status in ('issued', 'synced', 'paid') and orb.amount_due > 0
+    where orb.amount_due > 0 and (orb.status in ('issued', 'synced', 'paid') or orb.status = 'draft' and orb.to_issue_at < orb_clock.now)
 
 ),
 
@@ -48,7 +66,9 @@ right_side as (
         stripe.invoice_id as orb_invoice_id,
         stripe.invoice_number,
         stripe.status,
+        stripe.tax_amount,
         stripe.invoice_date,
+        stripe.due_date,
         stripe.created_at,
         orb.status as orb_status,
     from stripe_invoices as stripe
@@ -56,6 +76,12 @@ right_side as (
     where stripe.status in ('open', 'paid', 'uncollectible')
 
 ),
+
+{%- set days_apart = 'abs(' ~ date_difference('day', 'l.invoice_date', 'r.invoice_date') ~ ')' %}
+{%- set may_still_issue = add_to_timestamp('day', 'settings.window_days', 'l.to_issue_at') ~ ' >= l.now' %}
+{%- set should_be_synced = add_to_timestamp('day', 'settings.window_days', 'l.issued_at') ~ ' < l.now' %}
+{%- set status_differs = "(r.status = 'uncollectible' or l.status = 'issued' and " ~ should_be_synced ~ ')' %}
+{%- set only_tax = 'l.tax_amount <> r.tax_amount and (m.difference = l.tax_amount - r.tax_amount or not m.is_different)' %}
 
 {{ reconcile(
     comparison='invoiced__orb_vs_stripe',
@@ -66,19 +92,24 @@ right_side as (
         {
             'rule': 'customer_amount_window',
             'on': 'r.customer_id = l.customer_id and r.currency = l.currency and r.amount = l.amount',
-            'within': 'abs(' ~ date_difference('day', 'l.invoice_date', 'r.invoice_date') ~ ') <= settings.window_days',
-            'nearest': 'abs(' ~ date_difference('day', 'l.invoice_date', 'r.invoice_date') ~ ')',
+            'within': 'r.orb_status is null and ' ~ days_apart ~ ' <= settings.window_days',
+            'nearest': days_apart,
         },
     ],
     causes=[
         {'cause': 'invoice_synced_twice', 'when': "m.match_rule = 'second_claim'"},
+        {'cause': 'draft_in_grace', 'status': 'timing', 'when': "l.status = 'draft' and m.right_ref is null and " ~ may_still_issue},
+        {'cause': 'draft_past_grace', 'when': "l.status = 'draft' and m.right_ref is null"},
         {'cause': 'void_in_stripe_only', 'when': 'm.right_ref is null and l.is_void_in_stripe'},
         {'cause': 'invoice_not_synced', 'when': 'm.right_ref is null'},
         {'cause': 'void_in_orb_only', 'when': "m.left_ref is null and r.orb_status = 'void'"},
         {'cause': 'invoice_unknown_to_orb', 'when': 'm.left_ref is null and r.orb_status is null'},
         {'cause': 'invoice_currency_differs', 'when': 'l.currency <> r.currency'},
         {'cause': 'invoice_customer_differs', 'when': 'l.customer_id <> r.customer_id'},
+        {'cause': 'invoice_tax_differs', 'when': only_tax},
         {'cause': 'invoice_amount_differs', 'when': 'm.is_different and m.left_ref is not null'},
+        {'cause': 'invoice_status_differs', 'when': 'not m.is_different and ' ~ status_differs},
+        {'cause': 'invoice_due_date_differs', 'when': 'l.due_date <> r.due_date'},
     ],
     evidence={
         'orb_status': 'coalesce(l.status, r.orb_status)',
@@ -87,5 +118,8 @@ right_side as (
         'stripe_invoice_number': 'r.invoice_number',
         'orb_customer_id': 'l.customer_id',
         'stripe_customer_id': 'r.customer_id',
+        'orb_due_date': 'cast(l.due_date as string)',
+        'stripe_due_date': 'cast(r.due_date as string)',
+        'to_issue_at': 'cast(l.to_issue_at as string)',
     },
 ) }}

@@ -15,7 +15,7 @@ from sandbox.dataset import read_objects, read_statements, read_table
 from sandbox.generate import generate
 
 SHARED = Path(__file__).parents[4] / "shared"
-TINY: dict[str, Any] = {"customers": 12, "months": 2, "events": 3000}
+TINY: dict[str, Any] = {"customers": 24, "months": 3, "events": 12_000}
 MEDIUM: dict[str, Any] = {"customers": 40, "months": 4, "events": 24_000}
 
 

@@ -23,8 +23,11 @@ select
         else 'other'
     end as purpose,
     charges.status,
+    charges.payment_method_type,
     charges.currency,
+    transactions.currency as settlement_currency,
     charges.amount,
+    charges.amount_captured,
     charges.amount_refunded,
     coalesce(disputed.amount_disputed, {{ decimal_literal('0') }}) as amount_disputed,
     coalesce(transactions.fee_amount, {{ decimal_literal('0') }}) as fee_amount,

@@ -1,26 +1,20 @@
-with paid_out as (
-
-    -- Stripe lists the payout's own transaction among those it settles
-    select
-        payout_id,
-        {{ sum_decimal('net_amount') }} as transactions_amount,
-    from {{ ref('fct_balance_transactions') }}
-    where payout_id is not null and type not in ('payout', 'payout_cancel', 'payout_failure')
-    group by payout_id
-
-)
-
 select
     payouts.payout_id,
+    payouts.balance_transaction_id,
     payouts.trace_id,
     payouts.currency,
-    payouts.amount,
-    coalesce(paid_out.transactions_amount, {{ decimal_literal('0') }}) as transactions_amount,
     payouts.status,
+    payouts.method,
+    attributed.attribution,
+    payouts.amount,
+    attributed.fee_amount,
+    attributed.transactions_amount,
+    attributed.remainder_amount,
+    attributed.confidence,
+    attributed.transaction_count,
     payouts.is_automatic,
     cast(payouts.created_at as timestamp) as created_at,
     payouts.arrival_date,
     {{ certified_through() }} as certified_through,
 from {{ ref('stg_stripe__payouts') }} as payouts
-left join paid_out on payouts.payout_id = paid_out.payout_id
-where payouts.is_livemode and not payouts.is_deleted
+inner join {{ ref('int_cash__payouts_attributed') }} as attributed on payouts.payout_id = attributed.payout_id

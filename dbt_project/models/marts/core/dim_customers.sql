@@ -47,6 +47,7 @@ select
     coalesce(customers.stripe_customer_id, stripe_customers.stripe_customer_id) as stripe_customer_id,
     subscriptions.orb_subscription_id,
     customers.customer_name,
+    customers.email,
     customers.country,
     customers.currency,
     customers.billing_model,
@@ -54,6 +55,7 @@ select
     customers.account_type in ('internal', 'test') as is_internal,
     customers.is_deleted,
     cast(customers.created_at as timestamp) as created_at,
+    cast(customers.deleted_at as timestamp) as deleted_at,
     {{ certified_through() }} as certified_through,
 from customers
 left join orb_customers on customers.customer_id = orb_customers.customer_id

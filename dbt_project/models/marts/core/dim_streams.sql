@@ -2,7 +2,9 @@ with streams as (
 
     -- what Tieout lands of its own work is no stream
     {% for source in graph.sources.values() | sort(attribute='unique_id') if execute and source.schema not in ['raw_tieout', 'raw_quarantine'] -%}
-    select '{{ stream_of(source) }}' as stream
+    select
+        '{{ stream_of(source) }}' as stream,
+        {{ not is_counted(source) }} as is_looked_up
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -36,6 +38,7 @@ select
     coalesce(certified.objects, 0) as objects,
     coalesce(certified.differing_days, 0) as differing_days,
     coalesce(rejected.objects, 0) as rejected_objects,
+    streams.is_looked_up,
     case
         when certified.has_undated_difference then cast(null as timestamp)
         when certified.first_differing_day is not null then cast(certified.first_differing_day as timestamp)

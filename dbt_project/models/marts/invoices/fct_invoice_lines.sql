@@ -6,6 +6,7 @@ select
     lines.price_id,
     case
         when lines.price_type = 'usage_price' then 'usage'
+        when lines.price_type = 'composite_price' then 'percent_fee'
         when lines.subtotal_amount = 0 and lines.minimum_adjustment_amount <> 0 then 'minimum'
         else 'fixed_fee'
     end as line_kind,
@@ -13,7 +14,9 @@ select
     lines.currency,
     {{ to_decimal('lines.quantity') }} as quantity,
     lines.subtotal_amount,
-    {{ to_decimal('lines.usage_discount_amount + lines.amount_discount_amount + lines.percentage_discount_amount') }} as discount_amount,
+    {{ to_decimal(
+        'lines.usage_discount_amount + lines.amount_discount_amount + lines.percentage_discount_amount + lines.maximum_adjustment_amount'
+    ) }} as discount_amount,
     lines.minimum_adjustment_amount as minimum_amount,
     lines.adjusted_subtotal_amount as adjusted_amount,
     lines.credits_applied_amount,

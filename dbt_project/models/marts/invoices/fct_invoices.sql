@@ -61,6 +61,7 @@ select
     coalesce(customers.is_internal, false) as is_internal,
     {{ date_of('invoices.invoiced_at') }} as invoice_date,
     {{ date_of('invoices.due_at') }} as due_date,
+    cast(coalesce(invoices.scheduled_issue_at, invoices.eligible_to_issue_at) as timestamp) as to_issue_at,
     cast(invoices.issued_at as timestamp) as issued_at,
     cast(invoices.paid_at as timestamp) as paid_at,
     cast(invoices.voided_at as timestamp) as voided_at,

@@ -1,15 +1,5 @@
 {{ config(materialized='table', **layout('usage_date', cluster=['customer_id'])) }}
 
-{#- what an event is metered by: metric, the event that carries it, the measure summed -#}
-{%- set metrics = [
-    ('input_tokens', 'text_generation', 'input_tokens'),
-    ('output_tokens', 'text_generation', 'output_tokens'),
-    ('requests', 'text_generation', 'event_count'),
-    ('megapixels', 'image_generation', 'megapixels'),
-    ('video_seconds', 'video_generation', 'video_seconds'),
-    ('gpu_seconds', 'gpu_job', 'gpu_seconds'),
-] -%}
-
 with measured as (
 
     select
@@ -32,7 +22,8 @@ with measured as (
 
 metered as (
 
-    {% for metric, event_name, measure in metrics -%}
+    {% for metric, event_name, column in usage_metrics() -%}
+    {% set measure = column or 'event_count' -%}
     select
         customer_id,
         '{{ metric }}' as metric,

@@ -37,6 +37,7 @@ renamed as (
         upper(currency) as currency,
         {{ to_integer('net_terms_days') }} as net_terms_days,
         {{ json_document('payload', '$.price_overrides') }} as price_overrides,
+        {{ json_document('payload', '$.adjustments') }} as adjustments,
         {{ to_decimal('monthly_commitment_amount') }} as monthly_commitment_amount,
         {{ to_decimal('discount_percent') }} as discount_percent,
         {{ to_decimal('tax_percent') }} as tax_percent,

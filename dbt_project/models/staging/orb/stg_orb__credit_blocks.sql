@@ -38,6 +38,7 @@ renamed as (
         {{ to_decimal('balance') }} as balance,
         {{ to_decimal('maximum_initial_balance') }} as maximum_initial_balance,
         {{ to_big_decimal('cost_basis') }} as cost_basis,
+        {{ json_array_length('payload', '$.filters') }} > 0 as is_filtered,
         is_deleted,
         {{ timestamp_from_iso('effective_at') }} as effective_at,
         {{ timestamp_from_iso('expires_at') }} as expires_at,

@@ -1,0 +1,42 @@
+{{ config(materialized='table') }}
+
+with issued as (
+
+    select
+        invoices.invoice_id,
+        invoices.invoice_date,
+        coalesce(subscriptions.billing_cycle_day, 1) as billing_cycle_day,
+    from {{ ref('fct_invoices') }} as invoices
+    left join {{ ref('stg_orb__subscriptions') }} as subscriptions on invoices.orb_subscription_id = subscriptions.subscription_id
+    where invoices.status in ('issued', 'synced', 'paid') and invoices.invoice_source = 'subscription'
+
+)
+
+select
+    lines.invoice_line_id,
+    lines.invoice_id,
+    lines.customer_id,
+    -- a line whose item the product does not know goes by its price
+    coalesce(lines.product_id, lines.price_id) as product_id,
+    products.metric,
+    lines.price_id,
+    {{ rating_price_key('lines.price_model', 'details.price_config') }} as price_key,
+    lines.line_kind,
+    lines.price_model,
+    details.price_config,
+    details.sub_line_items,
+    lines.currency,
+    lines.quantity,
+    lines.subtotal_amount,
+    lines.adjusted_amount,
+    issued.billing_cycle_day,
+    issued.invoice_date,
+    lines.period_start,
+    lines.period_end,
+    min(lines.period_start) over (partition by lines.invoice_id) as billing_start,
+    max(lines.period_end) over (partition by lines.invoice_id) as billing_end,
+from {{ ref('fct_invoice_lines') }} as lines
+inner join issued on lines.invoice_id = issued.invoice_id
+inner join {{ ref('stg_orb__invoice_lines') }} as details on lines.invoice_line_id = details.invoice_line_id
+inner join {{ ref('stg_app__customers') }} as customers on lines.customer_id = customers.customer_id
+left join {{ ref('dim_products') }} as products on lines.product_id = products.product_id

@@ -1,0 +1,81 @@
+with bases as (
+
+    select
+        invoice_id,
+        {{ sum_decimal('subtotal_amount') }} as subtotal_amount,
+    from {{ ref('int_rating__orb_lines') }}
+    where line_kind = 'usage'
+    group by invoice_id
+
+),
+
+rated_bases as (
+
+    select
+        charges.invoice_id,
+        {{ sum_decimal('priced.subtotal_amount') }} as subtotal_amount,
+    from {{ ref('int_rating__priced_lines') }} as priced
+    inner join {{ ref('int_rating__charges') }} as charges on priced.charge_id = charges.charge_id
+    where charges.line_kind = 'usage'
+    group by charges.invoice_id
+
+),
+
+fees as (
+
+    -- of the lines as Orb bills them, so that a wrong line is no second break here; in another currency they are no basis
+    select
+        charges.charge_id,
+        charges.currency,
+        charges.price_key,
+        charges.orb_price_key,
+        charges.days_billed,
+        charges.days_of_cycle,
+        coalesce(case when charges.currency = charges.invoice_currency then bases.subtotal_amount end, rated_bases.subtotal_amount, 0) as base_amount,
+    from {{ ref('int_rating__charges') }} as charges
+    left join bases on charges.invoice_id = bases.invoice_id
+    left join rated_bases on charges.invoice_id = rated_bases.invoice_id
+    where charges.line_kind = 'percent_fee'
+
+),
+
+bounds as (
+
+    {% for price, price_key in [('agreed', 'price_key'), ('orb_price', 'orb_price_key')] -%}
+    select
+        fees.charge_id,
+        '{{ price }}' as attempt,
+        fees.currency,
+        {{ big_multiply('fees.base_amount', 'prices.percent_share') }} as share_amount,
+        case
+            when prices.is_prorated then {{ big_divide(big_multiply('prices.minimum_amount', 'fees.days_billed'), 'fees.days_of_cycle') }}
+            else prices.minimum_amount
+        end as least_amount,
+        prices.maximum_amount as most_amount,
+    from fees
+    inner join {{ ref('int_rating__prices') }} as prices on fees.{{ price_key }} = prices.price_key and prices.price_model = 'percent'
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+clamped as (
+
+    select
+        charge_id,
+        attempt,
+        currency,
+        case
+            when share_amount > most_amount then most_amount
+            when share_amount < least_amount then least_amount
+            else share_amount
+        end as amount,
+    from bounds
+
+)
+
+select
+    charge_id,
+    max(case when attempt = 'agreed' then {{ round_to_minor_unit('amount', 'currency') }} end) as amount,
+    max(case when attempt = 'orb_price' then {{ round_to_minor_unit('amount', 'currency') }} end) as orb_price_amount,
+from clamped
+group by charge_id

@@ -1,0 +1,33 @@
+"""A built warehouse, opened to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+
+class ReportUnavailable(ValueError):
+    """There is nothing to report from; the sentence says what is missing and what to do."""
+
+
+@contextmanager
+def opened(warehouse: Path, marts: Sequence[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The DuckDB file `warehouse`, read only, that has these marts. Raises ReportUnavailable."""
+    if not warehouse.is_file():
+        raise ReportUnavailable(
+            f"there is no warehouse at {warehouse}: run the job first (`tieout run` or `tieout demo`)"
+        )
+    try:
+        connection = duckdb.connect(str(warehouse), read_only=True)
+    except duckdb.Error as error:
+        raise ReportUnavailable(f"{warehouse} cannot be read now, is a run writing it? DuckDB says: {error}") from error
+    with connection:
+        connection.execute("set TimeZone = 'UTC'")
+        tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
+        present = {name for (name,) in tables.fetchall()}
+        if missing := [mart for mart in marts if mart not in present]:
+            raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
+        yield connection
