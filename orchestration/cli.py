@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
@@ -196,13 +196,7 @@ def report(
 
     with attended():
         found = tie_out_report(read_settings().warehouse, period)
-    match format:
-        case Format.TABLE:
-            render(found, Console())
-        case Format.JSON:
-            typer.echo(to_json(found))
-        case Format.CSV:
-            typer.echo(to_csv(found), nl=False)
+    _print(format, lambda: render(found, Console()), lambda: to_json(found), lambda: to_csv(found))
 
 
 @app.command()
@@ -229,13 +223,12 @@ def breaks(
             min_amount=_amount(min_amount),
             only_open=open,
         )
-    match format:
-        case Format.TABLE:
-            render_register(found, Console(width=None if sys.stdout.isatty() else _WIDEST))
-        case Format.JSON:
-            typer.echo(register_to_json(found))
-        case Format.CSV:
-            typer.echo(register_to_csv(found), nl=False)
+    _print(
+        format,
+        lambda: render_register(found, Console(width=None if sys.stdout.isatty() else _WIDEST)),
+        lambda: register_to_json(found),
+        lambda: register_to_csv(found),
+    )
 
 
 @app.command()
@@ -249,13 +242,12 @@ def explain(
 
     with attended():
         told, exponents = explained(read_settings().warehouse, break_id)
-    match format:
-        case Format.TABLE:
-            render_explanation(told, exponents, Console())
-        case Format.JSON:
-            typer.echo(explanation_to_json(told))
-        case Format.CSV:
-            typer.echo(explanation_to_csv(told), nl=False)
+    _print(
+        format,
+        lambda: render_explanation(told, exponents, Console()),
+        lambda: explanation_to_json(told),
+        lambda: explanation_to_csv(told),
+    )
 
 
 @app.command()
@@ -270,13 +262,12 @@ def trail(
 
     with attended():
         trails, exponents = found(read_settings().warehouse, customer, month)
-    match format:
-        case Format.TABLE:
-            render_trail(trails, exponents, Console())
-        case Format.JSON:
-            typer.echo(trail_to_json(trails))
-        case Format.CSV:
-            typer.echo(trail_to_csv(trails), nl=False)
+    _print(
+        format,
+        lambda: render_trail(trails, exponents, Console()),
+        lambda: trail_to_json(trails),
+        lambda: trail_to_csv(trails),
+    )
 
 
 @sandbox.command("generate")
@@ -327,6 +318,16 @@ def serve(
         typer.echo("Serving; Ctrl-C ends it.", err=True)
         while True:
             time.sleep(3600)
+
+
+def _print(format: Format, table: Callable[[], None], as_json: Callable[[], str], as_csv: Callable[[], str]) -> None:
+    match format:
+        case Format.TABLE:
+            table()
+        case Format.JSON:
+            typer.echo(as_json())
+        case Format.CSV:
+            typer.echo(as_csv(), nl=False)
 
 
 def _amount(text: str) -> Decimal:

@@ -31,3 +31,8 @@ def opened(warehouse: Path, marts: Sequence[str]) -> Iterator[duckdb.DuckDBPyCon
         if missing := [mart for mart in marts if mart not in present]:
             raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
         yield connection
+
+
+def exponents_of(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The decimals of each currency (ISO 4217)."""
+    return dict(connection.execute("select currency, exponent from seeds.currencies").fetchall())

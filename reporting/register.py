@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from reporting.marts import ReportUnavailable, opened
+from reporting.marts import ReportUnavailable, exponents_of, opened
 
 MARTS = (
     "reconciliation.fct_breaks",
@@ -131,7 +131,7 @@ def breaks(
                 """,
                 {"cause": cause, "customer": customer, "min_amount": min_amount, "only_open": only_open},
             ),
-            _exponents(connection),
+            exponents_of(connection),
         )
 
 
@@ -180,7 +180,7 @@ def explain(warehouse: Path, break_id: str) -> tuple[Explanation, dict[str, int]
                 _payload(connection, one.left_ref, one.left_batch_id),
                 _payload(connection, one.right_ref, one.right_batch_id),
             ),
-            _exponents(connection),
+            exponents_of(connection),
         )
 
 
@@ -190,10 +190,6 @@ def _selected(connection: duckdb.DuckDBPyConnection, where: str, values: dict[st
         f"select {columns} from reconciliation.fct_breaks {where} order by hop, abs(difference) desc, break_id", values
     ).fetchall()
     return tuple(Break(*row) for row in rows)
-
-
-def _exponents(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    return dict(connection.execute("select currency, exponent from seeds.currencies").fetchall())
 
 
 def _payload(connection: duckdb.DuckDBPyConnection, object_id: str | None, batch_id: str | None) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from reporting.marts import ReportUnavailable, opened
+from reporting.marts import ReportUnavailable, exponents_of, opened
 
 HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "identity", "recognised")
 MARTS = (
@@ -145,7 +145,7 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
             timing=tuple(group for status, group in breaks if status == "timing"),
             excluded=_read_excluded(connection),
             streams=_read_streams(connection),
-            exponents=dict(connection.execute("select currency, exponent from seeds.currencies").fetchall()),
+            exponents=exponents_of(connection),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 
-from reporting.marts import ReportUnavailable, opened
+from reporting.marts import ReportUnavailable, exponents_of, opened
 
 MARTS = ("reconciliation.fct_money_trail", "seeds.currencies")
 
@@ -60,5 +60,4 @@ def trail(warehouse: Path, customer: str, month: str) -> tuple[tuple[Trail, ...]
             ).fetchall()
             told = f"there is {', '.join(period for (period,) in months)}" if months else "no month has any"
             raise ReportUnavailable(f"there is no money of {customer} in {month}; {told}")
-        exponents = connection.execute("select currency, exponent from seeds.currencies").fetchall()
-        return tuple(Trail(*row) for row in rows), dict(exponents)
+        return tuple(Trail(*row) for row in rows), exponents_of(connection)

@@ -15,7 +15,7 @@
     {%- set found = [] -%}
     {%- for parent in graph.nodes[unique_id].depends_on.get('nodes', []) -%}
         {%- if parent in graph.sources -%}
-            {%- if is_counted(graph.sources[parent]) -%}{%- do found.append(stream_of(graph.sources[parent])) -%}{%- endif -%}
+            {%- if not is_looked_up(graph.sources[parent]) -%}{%- do found.append(stream_of(graph.sources[parent])) -%}{%- endif -%}
         {%- elif graph.nodes[parent].name != 'dim_streams' -%}
             {%- do found.extend(streams_behind(parent)) -%}
         {%- endif -%}
@@ -23,8 +23,8 @@
     {{ return(found | unique | sort) }}
 {% endmacro %}
 
-{# Whether a stream is certified before the models are built: objects that are looked up by id are as many as the models ask for. #}
-{% macro is_counted(source) %}{{ return(not source.meta.get('is_looked_up')) }}{% endmacro %}
+{# Whether a stream's objects are looked up by id, as many as the models ask for: it is certified only after they are built. #}
+{% macro is_looked_up(source) %}{{ return(source.meta.get('is_looked_up', false)) }}{% endmacro %}
 
 {# `stripe.charges` of the table raw_stripe.charges. #}
 {% macro stream_of(source) %}{{ return(source.schema.removeprefix('raw_') ~ '.' ~ source.name) }}{% endmacro %}

@@ -41,3 +41,30 @@
         ) as step_4
     ) as step_5
 {%- endmacro %}
+
+{# Two steps of a statement, `reached` and `rated_reached`: what an invoice's usage lines come to as Orb bills them, and as they are
+   rated. Summed are `of_lines` of int_rating__orb_lines and `of_charges` of int_rating__priced_lines. #}
+{% macro rating_usage_of_invoices(of_lines, of_charges) -%}
+reached as (
+
+    select
+        invoice_id,
+        {{ sum_decimal(of_lines) }} as amount,
+    from {{ ref('int_rating__orb_lines') }}
+    where line_kind = 'usage'
+    group by invoice_id
+
+),
+
+rated_reached as (
+
+    select
+        charges.invoice_id,
+        {{ sum_decimal('priced.' ~ of_charges) }} as amount,
+    from {{ ref('int_rating__priced_lines') }} as priced
+    inner join {{ ref('int_rating__charges') }} as charges on priced.charge_id = charges.charge_id
+    where charges.line_kind = 'usage'
+    group by charges.invoice_id
+
+),
+{%- endmacro %}

@@ -208,9 +208,7 @@ class PostgresSource:
 
     def _horizon(self, stream: Stream, connection: psycopg.Connection, cursor: str | None) -> Iterator[Page]:
         leaves = self._leaves(stream, connection)
-        found = connection.execute(_SNAPSHOT).fetchone()
-        assert found is not None
-        cluster, horizon, next_xid, base = found
+        ((cluster, horizon, next_xid, base),) = connection.execute(_SNAPSHOT).fetchall()
         place = _Place.of(cursor)
         if place.cluster != cluster or (place.file is not None and place.file not in {leaf.file for leaf in leaves}):
             place = _Place(cluster, _AGAIN if self.landed.batch_paths_since(stream, None) else 0)
@@ -325,9 +323,7 @@ class PostgresSource:
         tail: str,
     ) -> list[tuple[Any, ...]]:
         """Rows that can be landed, of the transactions that the cursor has passed, created in the window."""
-        found = connection.execute(_SNAPSHOT).fetchone()
-        assert found is not None
-        cluster, horizon, next_xid, base = found
+        ((cluster, horizon, next_xid, base),) = connection.execute(_SNAPSHOT).fetchall()
         place = _Place.of(window.cursor)
         until = min(place.since, horizon) if place.cluster == cluster else horizon
         statement = sql.SQL(

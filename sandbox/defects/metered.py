@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sandbox.calendar import DAY, HOUR, add_months, instant
-from sandbox.catalogue import EVENT_NAMES, METERED
+from sandbox.catalogue import EVENT_NAMES, METERED, Product
 from sandbox.company import Customer
 from sandbox.defects.base import Answer, month, times
 from sandbox.usage import MICRO, Ints
@@ -166,9 +166,14 @@ def _hour(state: _Ingestion, row: int) -> int:
     return int(state.metered.events.occurred_us[row]) // MICRO // HOUR * HOUR
 
 
+def _product(cell: _Cell) -> Product:
+    """The first that an event of the cell counts."""
+    return next(p for p in METERED if p.event_name == EVENT_NAMES[cell.name] and p.column)
+
+
 def _changed(state: _Ingestion, cell: _Cell, row: int, factor: Decimal) -> dict[str, int]:
     """The quantities of an event with the first of them another: whole where its product counts whole things."""
-    product = next(p for p in METERED if p.event_name == EVENT_NAMES[cell.name] and p.column)
+    product = _product(cell)
     own = {p.code: int(state.metered.events.quantities[p.code][row]) for p in METERED}
     value = int(own[product.code] * factor)
     if product.unit == "token":
@@ -177,7 +182,7 @@ def _changed(state: _Ingestion, cell: _Cell, row: int, factor: Decimal) -> dict[
 
 
 def _largest(state: _Ingestion, cell: _Cell) -> int:
-    product = next(p for p in METERED if p.event_name == EVENT_NAMES[cell.name] and p.column)
+    product = _product(cell)
     return int(cell.rows[np.argmax(state.metered.events.quantities[product.code][cell.rows])])
 
 
@@ -216,6 +221,15 @@ def _backfill_reverted(state: _Ingestion, code: str, turn: int) -> Iterator[Answ
     yield from state.answers(code, cell, gone, [])
 
 
+def _rescaled(state: _Ingestion, cell: _Cell, factor: Decimal) -> tuple[int, dict[str, int]]:
+    """The largest event, and the quantities that Orb has of it now."""
+    row = _largest(state, cell)
+    changed = _changed(state, cell, row, factor)
+    for product_code, value in changed.items():
+        state.quantities[product_code][row] = value
+    return row, changed
+
+
 def _event_deprecated(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
     """Switched off in Orb."""
     cell = state.cell(code, "an event on a day", 1, state.all_days())
@@ -227,20 +241,14 @@ def _event_deprecated(state: _Ingestion, code: str, turn: int) -> Iterator[Answe
 def _event_quantity_differs(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
     """Truncated on the way: a tenth arrived."""
     cell = state.cell(code, "an event on a day", 1, state.all_days())
-    row = _largest(state, cell)
-    arrived = _changed(state, cell, row, Decimal("0.1"))
-    for product_code, value in arrived.items():
-        state.quantities[product_code][row] = value
+    row, arrived = _rescaled(state, cell, Decimal("0.1"))
     yield from state.answers(code, cell, [row], [(row, arrived)])
 
 
 def _event_amended(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
     """Amended in Orb to half as much again: a search by id no longer finds it."""
     cell = state.cell(code, "an event on a day", 1, state.all_days())
-    row = _largest(state, cell)
-    amended = _changed(state, cell, row, Decimal("1.5"))
-    for product_code, value in amended.items():
-        state.quantities[product_code][row] = value
+    row, amended = _rescaled(state, cell, Decimal("1.5"))
     state.amended[row] = True
     yield from state.answers(code, cell, [row], [(row, amended)])
 

@@ -1,28 +1,29 @@
 {{ config(materialized='table') }}
 
-{#- what may have gone wrong, in the order tried, as what is rated instead: amount before adjustments, amount discount, how often the
-    percentage is taken, maximum. The first that gives Orb's amount explains it. -#}
-{%- set ways = [
-    ('orb_price', 'orb_price_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('without_allowance', 'without_allowance_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('without_usage_discount', 'without_usage_discount_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('usage_discount_twice', 'usage_discount_twice_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('lapsed_usage_discount', 'lapsed_usage_discount_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('without_amount_discount', 'agreed_amount', '0', 1, 'maximum_amount'),
-    ('amount_discount_twice', 'agreed_amount', '2 * amount_discount', 1, 'maximum_amount'),
-    ('lapsed_amount_discount', 'agreed_amount', 'amount_discount + lapsed_amount_discount', 1, 'maximum_amount'),
-    ('without_percentage_discount', 'agreed_amount', 'amount_discount', 0, 'maximum_amount'),
-    ('percentage_discount_twice', 'agreed_amount', 'amount_discount', 2, 'maximum_amount'),
-    ('without_maximum', 'agreed_amount', 'amount_discount', 1, 'cast(null as ' ~ big_decimal_type() ~ ')'),
-    ('other_tier_mode', 'other_mode_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('tier_below', 'tier_below_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('tier_above', 'tier_above_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('other_days', 'other_days_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('billed_quantity', 'billed_quantity_amount', 'amount_discount', 1, 'maximum_amount'),
-    ('rounded_with_invoice', 'agreed_amount + rest_of_invoice', 'amount_discount', 1, 'maximum_amount'),
-    ('rounded_down', 'agreed_amount - half_minor_unit', 'amount_discount', 1, 'maximum_amount'),
-    ('rounded_up', 'agreed_amount + half_minor_unit', 'amount_discount', 1, 'maximum_amount'),
-] -%}
+{#- what may have gone wrong, in the order tried, as what is rated instead of the agreement. The first that gives Orb's amount
+    explains it. -#}
+{%- set agreed = {'subtotal': 'agreed_amount', 'amount_discount': 'amount_discount', 'percentage_times': 1, 'maximum': 'maximum_amount'} -%}
+{%- set ways = {
+    'orb_price': {'subtotal': 'orb_price_amount'},
+    'without_allowance': {'subtotal': 'without_allowance_amount'},
+    'without_usage_discount': {'subtotal': 'without_usage_discount_amount'},
+    'usage_discount_twice': {'subtotal': 'usage_discount_twice_amount'},
+    'lapsed_usage_discount': {'subtotal': 'lapsed_usage_discount_amount'},
+    'without_amount_discount': {'amount_discount': '0'},
+    'amount_discount_twice': {'amount_discount': '2 * amount_discount'},
+    'lapsed_amount_discount': {'amount_discount': 'amount_discount + lapsed_amount_discount'},
+    'without_percentage_discount': {'percentage_times': 0},
+    'percentage_discount_twice': {'percentage_times': 2},
+    'without_maximum': {'maximum': 'cast(null as ' ~ big_decimal_type() ~ ')'},
+    'other_tier_mode': {'subtotal': 'other_mode_amount'},
+    'tier_below': {'subtotal': 'tier_below_amount'},
+    'tier_above': {'subtotal': 'tier_above_amount'},
+    'other_days': {'subtotal': 'other_days_amount'},
+    'billed_quantity': {'subtotal': 'billed_quantity_amount'},
+    'rounded_with_invoice': {'subtotal': 'agreed_amount + rest_of_invoice'},
+    'rounded_down': {'subtotal': 'agreed_amount - half_minor_unit'},
+    'rounded_up': {'subtotal': 'agreed_amount + half_minor_unit'},
+} -%}
 with invoices as (
 
     -- the exact sum of an invoice's usage lines, rounded once, against the sum of the rounded lines
@@ -104,7 +105,8 @@ reckoned as (
 
 tried as (
 
-    {% for way, subtotal, amount_discount, percentage_times, maximum in ways -%}
+    {% for way, changed in ways.items() -%}
+    {% set rated = dict(agreed, **changed) -%}
     select
         charge_id,
         invoice_id,
@@ -113,11 +115,11 @@ tried as (
         billed_amount,
         '{{ way }}' as way,
         {{ loop.index }} as way_no,
-        {{ to_big_decimal(subtotal) }} as exact_amount,
-        {{ amount_discount }} as amount_discount,
+        {{ to_big_decimal(rated.subtotal) }} as exact_amount,
+        {{ rated.amount_discount }} as amount_discount,
         percentage_discount,
-        {{ percentage_times }} as percentage_times,
-        {{ maximum }} as maximum_amount,
+        {{ rated.percentage_times }} as percentage_times,
+        {{ rated.maximum }} as maximum_amount,
     from reckoned
     {{ 'union all' if not loop.last }}
     {% endfor %}

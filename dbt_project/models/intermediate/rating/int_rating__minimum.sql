@@ -1,25 +1,4 @@
-with reached as (
-
-    select
-        invoice_id,
-        {{ sum_decimal('adjusted_amount') }} as amount,
-    from {{ ref('int_rating__orb_lines') }}
-    where line_kind = 'usage'
-    group by invoice_id
-
-),
-
-rated_reached as (
-
-    select
-        charges.invoice_id,
-        {{ sum_decimal('priced.amount') }} as amount,
-    from {{ ref('int_rating__priced_lines') }} as priced
-    inner join {{ ref('int_rating__charges') }} as charges on priced.charge_id = charges.charge_id
-    where charges.line_kind = 'usage'
-    group by charges.invoice_id
-
-),
+with {{ rating_usage_of_invoices('adjusted_amount', 'amount') }}
 
 commitments as (
 

@@ -1,25 +1,4 @@
-with bases as (
-
-    select
-        invoice_id,
-        {{ sum_decimal('subtotal_amount') }} as subtotal_amount,
-    from {{ ref('int_rating__orb_lines') }}
-    where line_kind = 'usage'
-    group by invoice_id
-
-),
-
-rated_bases as (
-
-    select
-        charges.invoice_id,
-        {{ sum_decimal('priced.subtotal_amount') }} as subtotal_amount,
-    from {{ ref('int_rating__priced_lines') }} as priced
-    inner join {{ ref('int_rating__charges') }} as charges on priced.charge_id = charges.charge_id
-    where charges.line_kind = 'usage'
-    group by charges.invoice_id
-
-),
+with {{ rating_usage_of_invoices('subtotal_amount', 'subtotal_amount') }}
 
 fees as (
 
@@ -31,10 +10,10 @@ fees as (
         charges.orb_price_key,
         charges.days_billed,
         charges.days_of_cycle,
-        coalesce(case when charges.currency = charges.invoice_currency then bases.subtotal_amount end, rated_bases.subtotal_amount, 0) as base_amount,
+        coalesce(case when charges.currency = charges.invoice_currency then reached.amount end, rated_reached.amount, 0) as base_amount,
     from {{ ref('int_rating__charges') }} as charges
-    left join bases on charges.invoice_id = bases.invoice_id
-    left join rated_bases on charges.invoice_id = rated_bases.invoice_id
+    left join reached on charges.invoice_id = reached.invoice_id
+    left join rated_reached on charges.invoice_id = rated_reached.invoice_id
     where charges.line_kind = 'percent_fee'
 
 ),

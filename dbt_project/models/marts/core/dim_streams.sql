@@ -4,7 +4,7 @@ with streams as (
     {% for source in graph.sources.values() | sort(attribute='unique_id') if execute and source.schema not in ['raw_tieout', 'raw_quarantine'] -%}
     select
         '{{ stream_of(source) }}' as stream,
-        {{ not is_counted(source) }} as is_looked_up
+        {{ is_looked_up(source) }} as is_looked_up
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
