@@ -1,6 +1,7 @@
 """Planted against named: did the job find every defect that was planted, exactly, and nothing else?
 
-`python -m sandbox.scorecard --seed 7` generates a company, runs the production job over it and scores the result.
+`python -m sandbox.scorecard --seed 1 --seeds 20 --defects all none` generates two companies of each of twenty seeds, runs the
+production job over them and scores the results.
 This is the only code besides the tests that reads the answer key.
 """
 
@@ -15,8 +16,9 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 from rich.box import SIMPLE_HEAD
@@ -51,28 +53,31 @@ class Scorecard:
     """Counted, since the same defect named twice is one found and one false alarm."""
 
     planted: Counter[Finding]
-    named: Counter[Finding]
+    found: Counter[Finding]
+    missed: Counter[Finding]
+    false_alarms: Counter[Finding]
 
-    @property
-    def found(self) -> Counter[Finding]:
-        return self.planted & self.named
+    @classmethod
+    def of(cls, planted: Counter[Finding], named: Counter[Finding]) -> Self:
+        return cls(planted, planted & named, planted - named, named - planted)
 
-    @property
-    def missed(self) -> Counter[Finding]:
-        return self.planted - self.named
-
-    @property
-    def false_alarms(self) -> Counter[Finding]:
-        return self.named - self.planted
+    def __add__(self, other: Self) -> Self:
+        """Of two worlds: what is missed in one is not found by what is made up in the other."""
+        return type(self)(
+            self.planted + other.planted,
+            self.found + other.found,
+            self.missed + other.missed,
+            self.false_alarms + other.false_alarms,
+        )
 
     @property
     def perfect(self) -> bool:
-        return self.planted == self.named
+        return not self.missed and not self.false_alarms
 
     @property
     def summary(self) -> str:
         return (
-            f"scorecard: {self.found.total()} of {self.planted.total()} planted found, "
+            f"{self.found.total()} of {self.planted.total()} planted found, "
             f"{self.false_alarms.total()} false alarms (target: all, 0)"
         )
 
@@ -105,7 +110,7 @@ def score(dataset: Path, warehouse: Path) -> Scorecard:
                     """,
                     {"cause": plant.cause, "match_key": plant.match_key},
                 )
-    return Scorecard(Counter(planted), Counter(named))
+    return Scorecard.of(Counter(planted), Counter(named))
 
 
 def _findings(connection: duckdb.DuckDBPyConnection, query: str, values: dict[str, Any] | None = None) -> list[Finding]:
@@ -113,42 +118,75 @@ def _findings(connection: duckdb.DuckDBPyConnection, query: str, values: dict[st
 
 
 def render(scorecard: Scorecard, console: Console) -> None:
-    """A row per class, then every finding that was missed or made up, in full."""
+    """A row per class."""
     table = Table("class", box=SIMPLE_HEAD, show_edge=False)
     columns = (scorecard.planted, scorecard.found, scorecard.missed, scorecard.false_alarms)
     for header in ("planted", "found", "missed", "false alarms"):
         table.add_column(header, justify="right")
-    for cause in sorted({finding.cause for finding in scorecard.planted | scorecard.named}):
+    for cause in sorted({finding.cause for finding in scorecard.planted | scorecard.false_alarms}):
         counts = [sum(times for finding, times in column.items() if finding.cause == cause) for column in columns]
         wrong = counts[2] + counts[3]
         table.add_row(cause, *(str(count) for count in counts), style="red" if wrong else "")
     console.print(table)
+
+
+def quote(scorecard: Scorecard, console: Console) -> None:
+    """Every finding that was missed or made up, in full."""
     for label, findings in (("missed", scorecard.missed), ("false alarm", scorecard.false_alarms)):
         for finding in findings:
-            console.print(f"{label}: {finding}", style="red", highlight=False, soft_wrap=True)
+            console.print(f"  {label}: {finding}", style="red", highlight=False, soft_wrap=True)
+
+
+def run_and_score(folder: Path, **world: Any) -> Scorecard:
+    """Generates the world, runs the production job over it and scores it. CalledProcessError when the job fails."""
+    dataset, warehouse = folder / "dataset", folder / "tieout.duckdb"
+    generate(dataset, **world)
+    tieout = str(Path(sys.executable).with_name("tieout"))
+    job = [tieout, "demo", "--dataset", str(dataset), "--warehouse", str(warehouse)]
+    subprocess.run(
+        job,
+        env={**os.environ, "TIEOUT_HOME": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return score(dataset, warehouse)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox.scorecard", description=__doc__)
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=7, help="of the first world")
+    parser.add_argument("--seeds", type=int, default=1, help="how many, one after the other")
     parser.add_argument("--customers", type=int, default=80)
     parser.add_argument("--months", type=int, default=4)
     parser.add_argument("--events", type=int, default=300_000)
-    parser.add_argument("--defects", default="all", help="all, none, or codes separated by commas")
-    arguments = vars(parser.parse_args())
-    with tempfile.TemporaryDirectory(prefix="tieout-scorecard-") as folder:
-        dataset, warehouse = Path(folder, "dataset"), Path(folder, "tieout.duckdb")
-        generate(dataset, **arguments)
-        tieout = Path(sys.executable).with_name("tieout")
-        job = [str(tieout), "demo", "--dataset", str(dataset), "--warehouse", str(warehouse)]
-        run = subprocess.run(job, env={**os.environ, "TIEOUT_HOME": folder}, check=False)
-        if run.returncode or not warehouse.exists():
-            sys.stderr.write(f"scorecard: the job ended with {run.returncode} (target: 0), nothing to score\n")
-            return 1
-        scorecard = score(dataset, warehouse)
-    render(scorecard, Console())
-    sys.stdout.write(scorecard.summary + "\n")
-    return 0 if scorecard.perfect else 1
+    parser.add_argument(
+        "--defects",
+        nargs="+",
+        default=["all"],
+        help="of each seed a world with all, none, or codes separated by commas",
+    )
+    arguments = parser.parse_args()
+    console = Console()
+    total = Scorecard.of(Counter(), Counter())
+    worlds = list(product(range(arguments.seed, arguments.seed + arguments.seeds), arguments.defects))
+    for seed, defects in worlds:
+        size = {name: getattr(arguments, name) for name in ("customers", "months", "events")}
+        with tempfile.TemporaryDirectory(prefix="tieout-scorecard-") as folder:
+            try:
+                scorecard = run_and_score(Path(folder), seed=seed, defects=defects, **size)
+            except subprocess.CalledProcessError as failed:
+                sys.stderr.write(
+                    f"{failed.output}\nscorecard: seed {seed}, {defects}: the job ended with {failed.returncode} (target: 0)\n"
+                )
+                return 1
+        console.print(f"seed {seed}, {defects}: {scorecard.summary}", highlight=False)
+        quote(scorecard, console)
+        total += scorecard
+    render(total, console)
+    sys.stdout.write(f"scorecard: {len(worlds)} worlds, {total.summary}\n")
+    return 0 if total.perfect else 1
 
 
 if __name__ == "__main__":

@@ -233,7 +233,7 @@ def _void_differs(views: Views, code: str) -> list[Answer]:
     keys = views.keys
     payments = {payment.intent_id: payment for payment in views.world.cash.payments}
     at = instant(views.world.calendar.now) - 2 * DAY + HOUR
-    top_ups = _top_ups(views)
+    top_ups = {block_id: top_up for block_id, top_up in _top_ups(views).items() if top_up.charge["created"] < at}
     answers = []
     carriers = [_carrier(block_id, top_up.entries[0]) for block_id, top_up in top_ups.items()]
     for turn, carrier in enumerate(choose(views, code, "top-ups with credit left", carriers)):

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from sandbox import scorecard
-from sandbox.scorecard import Scorecard, render, score
+from sandbox.scorecard import Scorecard, quote, render, score
 from sandbox.servers.orb import Orb
 from sandbox.servers.stripe import Stripe
 from tests.miniature import build
@@ -53,7 +53,7 @@ def card(folder: Path, *changes: str) -> Scorecard:
 def test_everything_planted_and_nothing_else_is_perfect(tmp_path: Path) -> None:
     perfect = card(tmp_path)
     assert perfect.perfect
-    assert perfect.summary == "scorecard: 7 of 7 planted found, 0 false alarms (target: all, 0)"
+    assert perfect.summary == "7 of 7 planted found, 0 false alarms (target: all, 0)"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_same_break_named_twice_is_one_found_and_one_false_alarm(tmp_path: P
     again = "insert into reconciliation.fct_breaks from reconciliation.fct_breaks where break_id = 'b1'"
     twice = card(tmp_path, again)
     assert (twice.found.total(), twice.missed.total(), twice.false_alarms.total()) == (7, 0, 1)
-    assert twice.summary == "scorecard: 7 of 7 planted found, 1 false alarms (target: all, 0)"
+    assert twice.summary == "7 of 7 planted found, 1 false alarms (target: all, 0)"
 
 
 @pytest.mark.parametrize("column", ["amount = amount + 1", "currency = 'EUR'", "cause = 'test_mode_row'"])
@@ -89,10 +89,19 @@ def test_a_combined_deposit_that_is_not_matched_as_one_is_missed(column: str, tm
 
 def test_the_table_counts_by_class_and_quotes_what_is_wrong(tmp_path: Path) -> None:
     console = Console(width=100, file=io.StringIO(), record=True)
-    render(card(tmp_path, "delete from reconciliation.fct_breaks where break_id = 'b1'"), console)
+    short = card(tmp_path, "delete from reconciliation.fct_breaks where break_id = 'b1'")
+    render(short, console)
+    quote(short, console)
     text = console.export_text()
     assert re.search(r"invoice_not_synced +1 +0 +1 +0", text)
     assert "missed: Finding(cause='invoice_not_synced'" in text
+
+
+def test_what_one_world_misses_is_not_found_by_what_another_makes_up(tmp_path: Path) -> None:
+    perfect = card(tmp_path)
+    missing = Scorecard.of(perfect.planted, perfect.planted - perfect.planted)
+    made_up = Scorecard.of(perfect.planted - perfect.planted, perfect.planted)
+    assert (missing + made_up).summary == "0 of 7 planted found, 7 false alarms (target: all, 0)"
 
 
 @pytest.mark.parametrize(("change", "code"), [("select 1", 0), ("delete from reconciliation.fct_breaks", 1)])
@@ -106,17 +115,27 @@ def test_the_command_exits_non_zero_when_it_falls_short(
     card(tmp_path)
     monkeypatch.setattr(scorecard, "generate", lambda out, **_: shutil.copytree(tmp_path, out))
     monkeypatch.setattr(subprocess, "run", job)
-    monkeypatch.setattr(sys, "argv", ["scorecard", "--seed", "3"])
+    monkeypatch.setattr(sys, "argv", ["scorecard", "--seed", "3", "--seeds", "2", "--defects", "all", "none"])
     assert scorecard.main() == code
-    assert capfd.readouterr().out.splitlines()[-1].startswith("scorecard: ")
+    *_, summary = capfd.readouterr().out.splitlines()
+    assert summary.startswith(f"scorecard: 4 worlds, {28 - 16 * code} of 28 planted found, 0 false alarms")
 
 
-def test_a_job_that_fails_is_not_scored(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_job_that_fails_is_not_scored_and_its_output_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failed = subprocess.CalledProcessError(3, "tieout", output="no room on the disk")
+
+    def job(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        raise failed
+
     monkeypatch.setattr(scorecard, "generate", lambda out, **_: None)
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 3))
+    monkeypatch.setattr(subprocess, "run", job)
     monkeypatch.setattr(sys, "argv", ["scorecard"])
     assert scorecard.main() == 1
-    assert "the job ended with 3 (target: 0)" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "no room on the disk" in said
+    assert "the job ended with 3 (target: 0)" in said
 
 
 def naming_the_answer_key(tree: Path) -> set[str]:

@@ -72,7 +72,7 @@ voided as (
 
 left_over as (
 
-    -- what the block still had after its credit was voided, or else when the money went back
+    -- what the block still had after its credit was voided, or else when the money went back; all of it, if it was granted later still
     select
         returned.return_id,
         movements.block_balance,
@@ -81,7 +81,7 @@ left_over as (
     from returned
     inner join movements on returned.payment_intent_id = movements.payment_intent_id
     left join voided on movements.credit_block_id = voided.credit_block_id
-    where movements.created_at <= coalesce(voided.voided_at, returned.returned_at)
+    where movements.entry_type = 'increment' or movements.created_at <= coalesce(voided.voided_at, returned.returned_at)
     qualify row_number() over (partition by returned.return_id order by movements.ledger_position desc) = 1
 
 ),
