@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 
 from rich.console import Console
@@ -16,34 +16,57 @@ from reporting.render import exactly, plain
 from reporting.trail import Trail
 
 _WIDTH = 44
+
+
+@dataclass(frozen=True)
+class _Between:
+    """What lies between a step and the next: `falls` what falls off, `comes` what comes to it, by the amount's sign."""
+
+    name: str
+    falls: str
+    comes: str
+    is_added: bool = False
+
+
 _STEPS = (
-    ("metered", "metered_amount", (("not rated", "metered_not_rated_amount"),)),
+    ("metered", "metered_amount", (_Between("metered_not_rated_amount", "not rated", "rated beyond metered"),)),
     (
         "rated",
         "rated_amount",
         (
-            ("paid by credit", "credits_applied_amount"),
-            ("tax", "tax_amount"),
-            ("not invoiced", "rated_not_invoiced_amount"),
+            _Between("credits_applied_amount", "paid by credit", "credit given back"),
+            _Between("tax_amount", "tax given back", "tax", is_added=True),
+            _Between("rated_not_invoiced_amount", "not invoiced", "invoiced beyond rated"),
         ),
     ),
-    ("invoiced", "invoiced_amount", (("not collected", "invoiced_not_collected_amount"),)),
+    (
+        "invoiced",
+        "invoiced_amount",
+        (_Between("invoiced_not_collected_amount", "not collected", "collected beyond invoiced"),),
+    ),
     (
         "collected",
         "collected_amount",
         (
-            ("paid in advance", "topped_up_amount"),
-            ("refunded", "refunded_amount"),
-            ("disputed", "disputed_amount"),
-            ("fees", "fee_amount"),
-            ("not settled", "collected_not_settled_amount"),
+            _Between("topped_up_amount", "top-ups given back", "paid in advance", is_added=True),
+            _Between("refunded_amount", "refunded", "refunds that came back"),
+            _Between("disputed_amount", "disputed", "disputes won"),
+            _Between("fee_amount", "fees", "fees given back"),
+            _Between("collected_not_settled_amount", "not settled", "settled beyond collected"),
         ),
     ),
-    ("settled", "settled_amount", (("not at the bank", "settled_not_banked_amount"),)),
+    (
+        "settled",
+        "settled_amount",
+        (_Between("settled_not_banked_amount", "not at the bank", "at the bank beyond settled"),),
+    ),
     ("banked", "banked_amount", ()),
-    ("recognised", "recognised_amount", (("of what was rated, not recognised", "rated_not_recognised_amount"),)),
+    (
+        "recognised",
+        "recognised_amount",
+        (_Between("rated_not_recognised_amount", "of what was rated, not recognised", "recognised beyond rated"),),
+    ),
 )
-_ADDS = {"tax", "paid in advance"}
 
 
 def render_trail(trails: Sequence[Trail], exponents: Mapping[str, int], console: Console) -> None:
@@ -57,11 +80,12 @@ def render_trail(trails: Sequence[Trail], exponents: Mapping[str, int], console:
             bar = "█" * round(_WIDTH * max(amount, Decimal(0)) / largest)
             colour = "green" if step in ("banked", "recognised") else "cyan"
             console.print(Text.assemble(f" {step:<11}", f"{written:>18}  ", (bar, colour)))
-            for what, part in between:
-                moved = getattr(found, part)
-                if moved:
-                    (written,) = exactly([moved if what in _ADDS else -moved], found.currency, exponents)
-                    console.print(Text(f"   {what:<32}{written:>20}", "dim"), soft_wrap=True)
+            for part in between:
+                change = getattr(found, part.name) * (1 if part.is_added else -1)
+                if change:
+                    (written,) = exactly([change], found.currency, exponents)
+                    what = part.comes if change > 0 else part.falls
+                    console.print(Text(f"   {what:<34}{written:>18}", "dim"), soft_wrap=True)
 
 
 def trail_to_json(trails: Sequence[Trail]) -> str:

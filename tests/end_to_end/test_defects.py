@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import csv
+import json
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +41,109 @@ def test_the_report_names_every_hop_and_the_places_to_go_next(run: Run) -> None:
         "tieout report",
     ):
         assert expected in run.output.lower(), f"{expected} is not in the report:\n{run.output}"
+
+
+def listed(run: Run, *filters: str) -> list[dict[str, Any]]:
+    done = tieout("breaks", *filters, "--format", "json", TIEOUT_WAREHOUSE=run.warehouse)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_breaks_lists_what_is_planted_and_each_filter_keeps_only_what_it_says(run: Run) -> None:
+    lines = (run.dataset / "answer_key.jsonl").read_text().splitlines()
+    planted = [line for line in map(json.loads, lines) if line["status"] in ("break", "timing")]
+    everything = listed(run, "--open")
+    assert sorted((found["cause"], found["match_key"], Decimal(found["difference"])) for found in everything) == sorted(
+        (line["cause"], line["match_key"], Decimal(line["difference"])) for line in planted
+    )
+    customer = next(found["customer_id"] for found in everything if found["customer_id"])
+    for filters, keeps in (
+        (("--cause", "underpaid"), lambda found: found["cause"] == "underpaid"),
+        (("--customer", customer), lambda found: found["customer_id"] == customer),
+        (("--min-amount", "20.00"), lambda found: abs(Decimal(found["difference"])) >= 20),
+    ):
+        kept = listed(run, "--open", *filters)
+        assert kept == [found for found in everything if keeps(found)]
+        assert 0 < len(kept) < len(everything)
+
+
+def test_the_register_is_the_same_in_every_format(run: Run) -> None:
+    found = listed(run, "--cause", "underpaid")
+    as_csv = tieout("breaks", "--cause", "underpaid", "--format", "csv", TIEOUT_WAREHOUSE=run.warehouse)
+    assert list(csv.DictReader(as_csv.stdout.splitlines())) == [
+        {name: "" if value is None else str(value) for name, value in each.items()} for each in found
+    ]
+    as_table = tieout("breaks", "--cause", "underpaid", TIEOUT_WAREHOUSE=run.warehouse)
+    for each in found:
+        assert each["break_id"][:8] in as_table.stdout
+        assert each["left_ref"] in as_table.stdout
+
+
+def test_a_break_is_explained_with_both_sides_the_payloads_what_it_caused_and_what_to_do(run: Run) -> None:
+    (found,) = [each for each in listed(run) if each["cause"] == "invoice_amount_differs"]
+    done = tieout("explain", found["break_id"][:8], TIEOUT_WAREHOUSE=run.warehouse)
+    assert done.returncode == 0, done.stderr
+    for expected in ("What to do", "What it caused", found["left_ref"], found["right_ref"], "shared_id"):
+        assert expected in done.stdout
+    as_json = tieout("explain", found["break_id"], "--format", "json", TIEOUT_WAREHOUSE=run.warehouse)
+    told = json.loads(as_json.stdout)
+    assert told["found"] == found
+    assert [json.loads(told[side])["id"] for side in ("left_payload", "right_payload")] == [
+        found["left_ref"],
+        found["right_ref"],
+    ]
+    as_csv = tieout("explain", found["break_id"], "--format", "csv", TIEOUT_WAREHOUSE=run.warehouse)
+    caused = list(csv.DictReader(as_csv.stdout.splitlines()))
+    assert [line["object_id"] for line in caused[1:]] == [each["object_id"] for each in told["consequences"]]
+    assert told["consequences"]
+
+
+def test_the_trail_of_a_customer_and_month_adds_up_from_step_to_step(run: Run) -> None:
+    ((customer, month),) = run.rows(
+        "select customer_id, period from reconciliation.fct_money_trail "
+        "where collected_amount > 0 and credits_applied_amount > 0 order by all limit 1"
+    )
+    named = (str(customer), str(month))
+    done = tieout("trail", *named, TIEOUT_WAREHOUSE=run.warehouse)
+    assert done.returncode == 0, done.stderr
+    steps = ("metered", "rated", "paid by credit", "invoiced", "collected", "settled", "banked", "recognised")
+    at = [done.stdout.index(f"{step} ") for step in steps]
+    assert at == sorted(at)
+    as_json = json.loads(tieout("trail", *named, "--format", "json", TIEOUT_WAREHOUSE=run.warehouse).stdout)
+    as_csv = tieout("trail", *named, "--format", "csv", TIEOUT_WAREHOUSE=run.warehouse)
+    assert list(csv.DictReader(as_csv.stdout.splitlines())) == as_json
+    for trail in as_json:
+        amount = {name: Decimal(value) for name, value in trail.items() if name.endswith("_amount")}
+        assert amount["metered_amount"] - amount["metered_not_rated_amount"] == amount["rated_amount"]
+        assert (
+            amount["rated_amount"]
+            - amount["credits_applied_amount"]
+            + amount["tax_amount"]
+            - amount["rated_not_invoiced_amount"]
+            == amount["invoiced_amount"]
+        )
+        assert amount["invoiced_amount"] - amount["invoiced_not_collected_amount"] == amount["collected_amount"]
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("breaks", "--cause", "gremlin"), "no cause is called gremlin; there are allowance_ignored, "),
+        (("breaks", "--min-amount", "much"), "'much' is no amount: write it like 12.50"),
+        (("explain", "zzz"), "no break is called zzz"),
+        (("explain", ""), " breaks begin with "),
+        (("trail", "acct_0001", "August"), "a month is written like 2026-08; 'August' is not one"),
+        (("trail", "nobody", "2026-08"), "there is no money of nobody in 2026-08"),
+    ],
+)
+def test_a_wrong_question_is_answered_with_a_sentence_that_helps(
+    run: Run, command: tuple[str, ...], sentence: str
+) -> None:
+    done = tieout(*command, TIEOUT_WAREHOUSE=run.warehouse)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_running_again_at_once_reads_nothing_new_says_so_and_changes_no_mart_row(run: Run, tmp_path: Path) -> None:
