@@ -39,7 +39,8 @@ def generate(
         views = catalogue.Views(world, stripe.build(world), orb.build(world), app.build(world), bank.deposits(world))
 
         progress("Defects are planted" if wanted else "No defects are planted")
-        answers = answers + misrated + catalogue.plant(views, wanted)
+        answers += misrated
+        answers += catalogue.plant(views, wanted, answers)
         views.stripe["events"] = stripe.feed(keys, calendar, views.stripe)
         statements = bank.statements(keys, calendar, views.deposits)
 

@@ -185,7 +185,7 @@ def main() -> int:
         quote(scorecard, console)
         total += scorecard
     render(total, console)
-    sys.stdout.write(f"scorecard: {len(worlds)} worlds, {total.summary}\n")
+    sys.stdout.write(f"scorecard: worlds: {len(worlds)}, {total.summary}\n")
     return 0 if total.perfect else 1
 
 

@@ -2,7 +2,7 @@
 
 What stands between the product's events and Orb's is planted before Orb rates, and what Orb rates wrongly before anything is
 collected on it, so all that the systems make of it follows. Every other class is planted into finished views. No object
-carries two plants.
+carries two plants; a chain of three lies on one customer's day and the invoice of that day.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from sandbox.defects import banked, collected, credits, identity, invoiced, metered, rated, settled
 from sandbox.defects.base import Answer, Views
 from sandbox.defects.identity import INTERNAL, internal_accounts
-from sandbox.defects.metered import ingest
+from sandbox.defects.metered import CHAIN, ingest
 from sandbox.defects.rated import misrate
 
 __all__ = ["INTERNAL", "PLANTS", "Answer", "Views", "codes", "ingest", "misrate", "plant"]
@@ -45,12 +45,18 @@ def codes(wanted: str | Sequence[str]) -> list[str]:
     return [code for code in known if code in chosen]
 
 
-def plant(views: Views, wanted: Sequence[str]) -> list[Answer]:
-    """Plants these classes in the catalogue's order here, the ones hardest to place first.
+def plant(views: Views, wanted: Sequence[str], earlier: Sequence[Answer]) -> list[Answer]:
+    """Plants these classes in the catalogue's order here, the ones hardest to place first. `earlier`: what is planted before.
 
     ValueError: a class finds too few objects to carry it in so small a world.
     """
-    answers = [answer for code, planted in PLANTS.items() if code in wanted for answer in planted(views, code)]
+    views.taken |= invoiced.misrated_whole(views, earlier)
+    answers = []
+    if set(CHAIN) <= set(wanted):
+        late, _, dated_anew = CHAIN
+        chained = next(answer for answer in earlier if answer.cause == late)
+        answers.append(invoiced.invoice_of_chain(views, dated_anew, chained))
+    answers += [answer for code, planted in PLANTS.items() if code in wanted for answer in planted(views, code)]
     for resource, objects in views.stripe.items():
         if objects and "created" in objects[0]:
             views.stripe[resource] = sorted(objects, key=lambda found: found["created"])

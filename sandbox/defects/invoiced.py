@@ -319,12 +319,30 @@ def _invoice_status_differs(views: Views, code: str) -> list[Answer]:
 
 def _invoice_due_date_differs(views: Views, code: str) -> list[Answer]:
     """Stripe gives the customer thirty days more than the contract does."""
-    answers = []
-    for carrier, _, _ in choose_paid(views, code, _paid_by_contracts(views)):
-        orb_invoice, invoice = pair(views, carrier.id)
-        invoice["due_date"] += 30 * DAY
-        answers.append(_invoiced(code, INVOICED, orb_invoice, orb_invoice["id"], invoice["id"], Decimal(0)))
-    return answers
+    return [
+        _dated_anew(views, code, carrier.id) for carrier, _, _ in choose_paid(views, code, _paid_by_contracts(views))
+    ]
+
+
+def misrated_whole(views: Views, earlier: Sequence[Answer]) -> set[str]:
+    """Stripe's ids of the invoices that carry an earlier plant as a whole."""
+    planted = {answer.right_ref for answer in earlier}
+    return {stripe.stripe_invoice_id(views.keys, invoice) for invoice in views.world.invoices if invoice.id in planted}
+
+
+def invoice_of_chain(views: Views, code: str, chained: Answer) -> Answer:
+    """The same on the invoice that bills the customer's month in which the chain begins."""
+    billed = (chained.customer_id, chained.period)
+    invoice = next(i for i in views.world.invoices if (i.customer.id, month(i.period_start)) == billed)
+    stripe_invoice_id = stripe.stripe_invoice_id(views.keys, invoice)
+    views.taken.add(stripe_invoice_id)
+    return _dated_anew(views, code, stripe_invoice_id)
+
+
+def _dated_anew(views: Views, code: str, stripe_invoice_id: str) -> Answer:
+    orb_invoice, invoice = pair(views, stripe_invoice_id)
+    invoice["due_date"] += 30 * DAY
+    return _invoiced(code, INVOICED, orb_invoice, orb_invoice["id"], invoice["id"], Decimal(0))
 
 
 def _held_draft(views: Views, code: str, status: str, eligible_at: int) -> list[Answer]:

@@ -55,8 +55,11 @@ class _Ingestion:
     def on(self, day: int) -> date:
         return self.metered.calendar.first_day + timedelta(days=day)
 
-    def cell(self, code: str, what: str, least: int, days: Sequence[int]) -> _Cell:
-        """An untaken cell with so many events, on one of these days. ValueError: the world has none."""
+    def cell(self, code: str, what: str, least: int, days: Sequence[int], *, in_arrears: bool = False) -> _Cell:
+        """An untaken cell with so many events, on one of these days, and if `in_arrears` of a contract.
+
+        ValueError: the world has none.
+        """
         metered = self.metered
         on = metered.events.days(metered.calendar)
         shape = (len(metered.company), len(EVENT_NAMES), metered.calendar.usage_days)
@@ -70,6 +73,7 @@ class _Ingestion:
             and (customer, day + 1) not in self.taken
             and metered.company[customer].account_type == "customer"
             and metered.company[customer].end is None
+            and (metered.company[customer].contract is not None or not in_arrears)
         ]
         if not found:
             raise ValueError(f"{code}: no customer has {what}; ask for more events or customers")
@@ -125,7 +129,8 @@ def ingest(metered: Metered, wanted: Sequence[str]) -> tuple[Metered, OrbEvents,
     )
     again = state.backfills[0]
     state.taken.add((again.customer.position, (again.start - instant(calendar.first_day)) // DAY))
-    answers = [
+    answers = list(_chained(state)) if set(CHAIN) <= set(wanted) else []
+    answers += [
         answer
         for code, planted in PLANTS.items()
         if code in wanted
@@ -195,6 +200,31 @@ def _event_missing(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
     yield from state.answers(code, cell, list(map(int, lost)), [])
 
 
+def _record_late(state: _Ingestion, cell: _Cell, row: int) -> None:
+    """An hour after the invoice was issued that bills the last day of a month."""
+    issued = instant(state.on(cell.day) + timedelta(days=1)) + _ISSUED_WITHIN
+    state.recorded_us[row] = (issued + HOUR) * MICRO
+    state.is_there[row] = False
+
+
+def _shift_period(state: _Ingestion, cell: _Cell, row: int) -> None:
+    """Ten minutes into the next month."""
+    state.occurred_us[row] = (instant(state.on(cell.day) + timedelta(days=1)) + HOUR // 6) * MICRO
+
+
+def _chained(state: _Ingestion) -> Iterator[Answer]:
+    """One event late and another in the next month, of the same use on the same day, and its invoice is to be dated anew."""
+    late, shifted, _ = CHAIN
+    before_last = state.metered.calendar.month_starts()[:-1]
+    what = "two events of a name on the last day of a contract's month that is not the last"
+    cell = state.cell("chain", what, 2, state.last_days(before_last), in_arrears=True)
+    first, second = (int(row) for row in cell.rows[:2])
+    _record_late(state, cell, first)
+    _shift_period(state, cell, second)
+    yield from state.answers(late, cell, [first], [])
+    yield from state.answers(shifted, cell, [second], [(second, None)])
+
+
 def _event_late(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
     """Recorded after the invoice was issued, and not in Orb yet. Of the last month the next invoice is to come."""
     calendar = state.metered.calendar
@@ -204,9 +234,7 @@ def _event_late(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
         code, "an event on the last day of a month", 1, state.last_days([starts[-1]] if is_timing else starts[:-1])
     )
     row = _largest(state, cell)
-    issued = instant(state.on(cell.day) + timedelta(days=1)) + _ISSUED_WITHIN
-    state.recorded_us[row] = (issued + HOUR) * MICRO
-    state.is_there[row] = False
+    _record_late(state, cell, row)
     for answer in state.answers(code, cell, [row], []):
         yield replace(answer, status="timing" if is_timing else "break")
 
@@ -280,7 +308,7 @@ def _period_shifted(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]
     before_last = state.metered.calendar.month_starts()[:-1]
     cell = state.cell(code, "an event on the last day of a month that is not the last", 1, state.last_days(before_last))
     row = _largest(state, cell)
-    state.occurred_us[row] = (instant(state.on(cell.day) + timedelta(days=1)) + HOUR // 6) * MICRO
+    _shift_period(state, cell, row)
     yield from state.answers(code, cell, [row], [(row, None)])
 
 
@@ -301,6 +329,8 @@ def _event_unknown(state: _Ingestion, code: str, turn: int) -> Iterator[Answer]:
     yield from state.answers(code, cell, [], [(row, made_up)])
 
 
+CHAIN = ("event_late", "period_shifted", "invoice_due_date_differs")
+"""Planted on one use, day and invoice too: a late event on a shifted period of an invoice that is dated anew."""
 _QUANTITIES = ("event_quantity_differs", "event_amended")
 PLANTS: dict[str, Callable[[_Ingestion, str, int], Iterator[Answer]]] = {
     "event_late": _event_late,

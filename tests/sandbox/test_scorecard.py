@@ -118,7 +118,7 @@ def test_the_command_exits_non_zero_when_it_falls_short(
     monkeypatch.setattr(sys, "argv", ["scorecard", "--seed", "3", "--seeds", "2", "--defects", "all", "none"])
     assert scorecard.main() == code
     *_, summary = capfd.readouterr().out.splitlines()
-    assert summary.startswith(f"scorecard: 4 worlds, {28 - 16 * code} of 28 planted found, 0 false alarms")
+    assert summary.startswith(f"scorecard: worlds: 4, {28 - 16 * code} of 28 planted found, 0 false alarms")
 
 
 def test_a_job_that_fails_is_not_scored_and_its_output_is_shown(

@@ -12,16 +12,19 @@ quantities as (
 
 invoiced as (
 
-    -- the invoice that the day belongs to, and the one after it
+    -- the invoice that the day belongs to, and the one after it; a voided one had been issued too, unless another took its place
     select
         lines.customer_id,
         lines.period_start,
         lines.period_end,
-        min(case when invoices.status <> 'draft' then invoices.issued_at end) as issued_at,
+        coalesce(
+            min(case when invoices.status not in ('draft', 'void') then invoices.issued_at end),
+            min(case when invoices.status = 'void' then invoices.issued_at end)
+        ) as issued_at,
         max(invoices.invoice_date) as invoice_date,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
-    where lines.line_kind = 'usage' and invoices.status <> 'void'
+    where lines.line_kind = 'usage'
     group by lines.customer_id, lines.period_start, lines.period_end
 
 ),
