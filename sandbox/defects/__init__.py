@@ -50,6 +50,7 @@ def plant(views: Views, wanted: Sequence[str], earlier: Sequence[Answer]) -> lis
 
     ValueError: a class finds too few objects to carry it in so small a world.
     """
+    views.misrated |= invoiced.misrated(views, earlier)
     views.taken |= invoiced.misrated_whole(views, earlier)
     answers = []
     if set(CHAIN) <= set(wanted):

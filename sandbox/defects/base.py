@@ -50,7 +50,8 @@ class Answer:
 class Views:
     """The finished views that defects are planted into.
 
-    `taken`: ids of objects that carry a plant; `touched`: customers that such objects belong to.
+    `taken`: ids of objects that carry a plant; `touched`: customers that such objects belong to; `misrated`: Stripe's ids of
+    invoices that Orb rated wrongly.
     """
 
     world: World
@@ -60,6 +61,7 @@ class Views:
     deposits: list[Deposit]
     taken: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+    misrated: set[str] = field(default_factory=set)
 
     @property
     def keys(self) -> Keys:

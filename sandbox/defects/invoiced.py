@@ -14,6 +14,7 @@ from sandbox.billing import Invoice
 from sandbox.calendar import DAY, HOUR, add_months, day_of, instant, iso
 from sandbox.cash import CreditNote, Payment, Refund
 from sandbox.catalogue import PLATFORM_FEE, money
+from sandbox.defects import rated
 from sandbox.defects.base import Answer, Carrier, Views, app_id, choose, find, month
 from sandbox.pricing import to_major, to_minor
 from sandbox.views import Object, orb, stripe
@@ -279,9 +280,13 @@ def _contracts_open_invoices(views: Views) -> list[Carrier]:
 
 
 def _void_in_orb_only(views: Views, code: str) -> list[Answer]:
-    """Orb voided it three days later, Stripe never heard and goes on asking for the money."""
+    """Orb voided it three days later, Stripe never heard and goes on asking for the money.
+
+    Of what is void nobody asks any more whether it was rated rightly.
+    """
+    rated_rightly = (carrier for carrier in _contracts_open_invoices(views) if carrier.id not in views.misrated)
     answers = []
-    for carrier in choose(views, code, "open invoices of contracts", _contracts_open_invoices(views)):
+    for carrier in choose(views, code, "open invoices of contracts", rated_rightly):
         orb_invoice, invoice = pair(views, carrier.id)
         orb_invoice |= {"status": "void", "voided_at": iso(invoice["created"] + 3 * DAY)}
         amount = Decimal(orb_invoice["amount_due"])
@@ -322,6 +327,19 @@ def _invoice_due_date_differs(views: Views, code: str) -> list[Answer]:
     return [
         _dated_anew(views, code, carrier.id) for carrier, _, _ in choose_paid(views, code, _paid_by_contracts(views))
     ]
+
+
+def misrated(views: Views, earlier: Sequence[Answer]) -> set[str]:
+    """Stripe's ids of the invoices with a line that carries an earlier plant, or lacks by one."""
+    planted = {(answer.customer_id, answer.period) for answer in earlier if answer.comparison == rated.COMPARISON}
+    return {
+        stripe.stripe_invoice_id(views.keys, invoice)
+        for invoice in views.world.invoices
+        if {
+            (invoice.customer.id, month(day)) for day in (invoice.period_start, *(line.start for line in invoice.lines))
+        }
+        & planted
+    }
 
 
 def misrated_whole(views: Views, earlier: Sequence[Answer]) -> set[str]:
