@@ -8,7 +8,7 @@
   comparison  the model's name without rec_; its row in reconciliation_tolerances gives tolerance and window_days
   passes      what belongs together, strongest first; each pass sees only what the ones before it left over
                 rule    its name, which ends up in match_rule
-                on      condition on l and r that can be hashed (equalities)
+                on      what both have in common: l.x = r.y, joined by and; of the first pass columns alone, and no `within`
                 within  further condition on l, r and settings.window_days
                 nearest expression by which the best of several candidates is chosen; both sides must choose each other
                 kind    one_to_one (default)
@@ -19,7 +19,8 @@
                         repeated:    an r that is left over and points at an l that is taken: the l's second claim
   causes      why a match group does not tie, first that holds: cause, when, status (default break). Conditions see
                 m (left_ref, right_ref, match_rule, difference, is_different), l, r (null on the missing side), settings
-  evidence    {name: text expression on m, l and r}: what the verdict was reached from, kept beside it as JSON
+  evidence    {name: text expression on m, l and r}: what the verdict was reached from, kept beside it as JSON; a pair of the first
+                pass that ties needs none
   upstream    {comparison: 1 or -1}: a difference that a break of one of these comparisons explains, because customer, currency and
                 amount (-1: the opposite amount) are the same, is its consequence: matched, under the cause of that break
 
@@ -39,9 +40,69 @@ settings as (
 
 ),
 
-left_after_0 as (select * from left_side),
+{% set strongest = passes[0] -%}
+{%- set key = {'l': [], 'r': []} -%}
+{%- for operand in strongest.on.replace(' and ', ' = ').split(' = ') -%}
+{%- do key[operand[0]].append(operand) -%}
+{%- endfor -%}
+{#- a side whose ref is in the condition has each key once -#}
+{%- set repeated = {} -%}
+{%- for side, relation in [('l', 'left_side'), ('r', 'right_side')] if side ~ '.ref' not in key[side] -%}
+{%- do repeated.update({'repeated_' ~ side: side}) -%}
+repeated_{{ side }} as (
 
-right_after_0 as (select * from right_side),
+    select
+        {% for column in key[side] -%}
+        {{ column }} as key_{{ loop.index }},
+        {% endfor -%}
+    from {{ relation }} as {{ side }}
+    group by {{ key[side] | join(', ') }}
+    having count(*) > 1
+
+),
+
+{% endfor -%}
+paired as (
+
+    -- most pairs share their id with nobody else and tie: they are done, and the passes have only the rest to go through;
+    -- l and r are whole rows, so that conditions further down can read any column of either side
+    select
+        l,
+        r,
+        coalesce(
+            l.amount = r.amount
+            and l.currency = r.currency
+            {%- for name in repeated %}
+            and {{ name }}.key_1 is null
+            {%- endfor %},
+            false
+        ) as is_tied,
+    from left_side as l
+    full outer join right_side as r on {{ strongest.on }}
+    {% for name, side in repeated.items() -%}
+    left join {{ name }} on {% for column in key[side] %}{{ column }} = {{ name }}.key_{{ loop.index }}{{ ' and ' if not loop.last }}{% endfor %}
+    {% endfor %}
+),
+
+nobody as (select l as no_l, r as no_r from paired where false),
+
+left_after_0 as (
+
+    select l.*
+    from paired
+    where not is_tied and l.ref is not null
+    qualify row_number() over (partition by l.ref order by r.ref) = 1
+
+),
+
+right_after_0 as (
+
+    select r.*
+    from paired
+    where not is_tied and r.ref is not null
+    qualify row_number() over (partition by r.ref order by l.ref) = 1
+
+),
 
 {% for pass in passes -%}
 {% set before, after = loop.index0, loop.index -%}
@@ -126,9 +187,13 @@ pass_{{ after }} as (
         c.{{ 'currency' if many == 'right' else 'one_currency' }} as right_currency,
         c.run_amount as left_amount,
         c.run_amount as right_amount,
+        {{ 'nobody.no_l' if many == 'left' else 'one_side.l' }} as l,
+        {{ 'one_side.r' if many == 'left' else 'nobody.no_r' }} as r,
     from run_candidates_{{ after }} as c
     inner join (select distinct one_ref from run_members_taken_{{ after }} where most_claims = 1 and members_of_one = run_size) as t
         on c.one_ref = t.one_ref
+    inner join (select {{ o }}.ref, {{ o }} from {{ one }}_after_{{ before }} as {{ o }}) as one_side on c.one_ref = one_side.ref
+    left join nobody on true
 
 ),
 
@@ -164,7 +229,9 @@ pass_{{ after }} as (
         r.currency as right_currency,
         {{ decimal_literal('0') if kind == 'repeated' else 'l.amount' }} as left_amount,
         r.amount as right_amount,
-    from {{ 'left_side' if kind == 'repeated' else 'left_after_' ~ before }} as l
+        l,
+        r,
+    from {{ '(select l.* from paired where l.ref is not null)' if kind == 'repeated' else 'left_after_' ~ before }} as l
     cross join settings
     inner join right_after_{{ before }} as r on {{ pass.on }}
     {% if pass.within %}where {{ pass.within }}{% endif %}
@@ -205,29 +272,35 @@ match_groups as (
     {% endfor -%}
     select
         cast(null as string) as match_rule,
-        ref as match_key,
-        ref as left_ref,
+        l.ref as match_key,
+        l.ref as left_ref,
         cast(null as string) as right_ref,
-        customer_id,
-        period,
-        currency,
-        currency as right_currency,
-        amount as left_amount,
+        l.customer_id,
+        l.period,
+        l.currency,
+        l.currency as right_currency,
+        l.amount as left_amount,
         {{ decimal_literal('0') }} as right_amount,
-    from left_after_{{ passes | length }}
+        l,
+        nobody.no_r as r,
+    from left_after_{{ passes | length }} as l
+    left join nobody on true
     union all
     select
         cast(null as string) as match_rule,
-        ref as match_key,
+        r.ref as match_key,
         cast(null as string) as left_ref,
-        ref as right_ref,
-        customer_id,
-        period,
-        currency,
-        currency as right_currency,
+        r.ref as right_ref,
+        r.customer_id,
+        r.period,
+        r.currency,
+        r.currency as right_currency,
         {{ decimal_literal('0') }} as left_amount,
-        amount as right_amount,
-    from right_after_{{ passes | length }}
+        r.amount as right_amount,
+        nobody.no_l as l,
+        r,
+    from right_after_{{ passes | length }} as r
+    left join nobody on true
 
 ),
 
@@ -256,9 +329,42 @@ tolerated as (
 measured as (
 
     select
-        *,
+        match_rule,
+        match_key,
+        left_ref,
+        right_ref,
+        customer_id,
+        period,
+        currency,
+        right_currency,
+        left_amount,
+        right_amount,
+        difference,
+        tolerance,
         abs(difference) > tolerance or (difference <> 0 and passing > budget) as is_different,
+        l,
+        r,
     from tolerated
+    union all
+    select
+        '{{ strongest.rule }}' as match_rule,
+        paired.l.ref as match_key,
+        paired.l.ref as left_ref,
+        paired.r.ref as right_ref,
+        coalesce(paired.l.customer_id, paired.r.customer_id) as customer_id,
+        paired.l.period,
+        paired.l.currency,
+        paired.r.currency as right_currency,
+        paired.l.amount as left_amount,
+        paired.r.amount as right_amount,
+        {{ to_decimal('0') }} as difference,
+        settings.tolerance,
+        false as is_different,
+        paired.l,
+        paired.r,
+    from paired
+    cross join settings
+    where paired.is_tied
 
 ),
 
@@ -310,7 +416,7 @@ consequences as (
 ),
 
 {% endif -%}
-explained as (
+judged as (
 
     select
         m.*,
@@ -324,14 +430,25 @@ explained as (
             {% endfor -%}
             when m.is_different then 0
         end as rule_no,
-        {{ json_object(evidence) }} as evidence,
     from measured as m
     cross join settings
-    left join left_side as l on m.left_ref = l.ref
-    left join right_side as r on m.right_ref = r.ref
     {%- if upstream %}
     left join consequences on m.match_key = consequences.match_key
     {%- endif %}
+
+),
+
+explained as (
+
+    -- two that share their id and tie speak for themselves
+    select
+        m.*,
+        case
+            when m.rule_no is null and m.match_rule = '{{ strongest.rule }}' then '{}'
+            else {{ json_object(evidence) }}
+        end as evidence,
+    from judged as m
+    cross join settings
 
 )
 

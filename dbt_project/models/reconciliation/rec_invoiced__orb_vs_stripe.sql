@@ -1,20 +1,8 @@
 {#- a draft is not owed yet, unless its time has come; a voided invoice no longer; nothing due is never handed to Stripe -#}
-with orb_invoices as (
-
-    select * from {{ ref('fct_invoices') }}
-
-),
-
-stripe_invoices as (
-
-    select * from {{ ref('fct_stripe_invoices') }}
-
-),
-
-voided_in_stripe as (
+with voided_in_stripe as (
 
     select distinct invoice_id
-    from stripe_invoices
+    from {{ ref('fct_stripe_invoices') }}
     where status = 'void' and invoice_id is not null
 
 ),
@@ -24,10 +12,35 @@ orb_clock as (
     -- the last thing that Orb did: by our clock, a feed that stands still would turn every draft into a break
     select max(happened_at) as now
     from (
-        select coalesce(voided_at, paid_at, issued_at) as happened_at from orb_invoices
+        select coalesce(voided_at, paid_at, issued_at) as happened_at from {{ ref('fct_invoices') }}
         union all
         select created_at as happened_at from {{ ref('fct_credit_ledger') }}
     ) as happened
+
+),
+
+orb_invoices as (
+
+    select
+        invoices.*,
+        orb_clock.now,
+        invoices.amount_due > 0
+        and (
+            invoices.status in ('issued', 'synced', 'paid')
+            or coalesce(invoices.status = 'draft' and invoices.to_issue_at < orb_clock.now, false)
+        ) as is_owed,
+    from {{ ref('fct_invoices') }} as invoices
+    cross join orb_clock
+
+),
+
+not_owed as (
+
+    select
+        invoice_id,
+        status,
+    from orb_invoices
+    where not is_owed
 
 ),
 
@@ -46,12 +59,11 @@ left_side as (
         orb.due_date,
         orb.to_issue_at,
         orb.issued_at,
-        orb_clock.now,
+        orb.now,
         voided.invoice_id is not null as is_void_in_stripe,
     from orb_invoices as orb
-    cross join orb_clock
     left join voided_in_stripe as voided on orb.invoice_id = voided.invoice_id
-    where orb.amount_due > 0 and (orb.status in ('issued', 'synced', 'paid') or orb.status = 'draft' and orb.to_issue_at < orb_clock.now)
+    where orb.is_owed
 
 ),
 
@@ -70,9 +82,9 @@ right_side as (
         stripe.invoice_date,
         stripe.due_date,
         stripe.created_at,
-        orb.status as orb_status,
-    from stripe_invoices as stripe
-    left join orb_invoices as orb on stripe.invoice_id = orb.invoice_id
+        not_owed.status as orb_status,
+    from {{ ref('fct_stripe_invoices') }} as stripe
+    left join not_owed on stripe.invoice_id = not_owed.invoice_id
     where stripe.status in ('open', 'paid', 'uncollectible')
 
 ),

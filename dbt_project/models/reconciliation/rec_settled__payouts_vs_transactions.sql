@@ -30,6 +30,7 @@ right_side as (
         {{ year_month(date_of('created_at')) }} as period,
         currency,
         transactions_amount as amount,
+        case when attribution <> 'inferred' then payout_id end as listed_payout_id,
     from payouts
     where transaction_count > 0 or transactions_amount <> 0
 
@@ -38,7 +39,8 @@ right_side as (
 {{ reconcile(
     comparison='settled__payouts_vs_transactions',
     passes=[
-        {'rule': 'payout', 'on': 'r.ref = l.ref'},
+        {'rule': 'payout_list', 'on': 'r.listed_payout_id = l.ref'},
+        {'rule': 'inferred', 'on': 'r.ref = l.ref'},
     ],
     causes=[
         {'cause': 'payout_unattributed', 'when': "m.is_different and l.attribution = 'inferred'"},
