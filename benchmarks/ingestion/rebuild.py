@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from benchmarks.ingestion.measure import Run, Target, contestant, middle, report
+from benchmarks.measure import Run, Target, contestant, middle, report
 from ingestion.lake import Lake
 from ingestion.streams import stream_named
 

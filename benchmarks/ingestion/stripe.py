@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.ingestion.measure import Run, Target, contestant, middle, peers, report
+from benchmarks.measure import Run, Target, contestant, middle, peers, report
 
 _ENDPOINT, _ACCOUNT, _PAGE = 25, 100, 100
 _LIMITED = ("--latency", "0.2", "--endpoint-limit", str(_ENDPOINT), "--account-limit", str(_ACCOUNT))

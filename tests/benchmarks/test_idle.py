@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ingestion import idle, measure
+from benchmarks import measure
+from benchmarks.ingestion import idle
 from benchmarks.ingestion.answers import _covered, relayed
 from ingestion.streams import stream_named
 

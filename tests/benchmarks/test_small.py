@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ingestion import measure, postgres, rebuild, stripe
-from benchmarks.ingestion.measure import ContestantFailed, Run, Target, contestant, report
+from benchmarks import measure
+from benchmarks.ingestion import postgres, rebuild, stripe
+from benchmarks.measure import ContestantFailed, Run, Target, contestant, report
+from benchmarks.reconciliation import invoices
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,18 @@ def test_the_rebuild_benchmark_sees_the_same_rows_on_both_sides_and_ends_with_it
     monkeypatch.setattr(sys, "argv", ["rebuild", "--rows", "2000", "--rounds", "1"])
     rebuild.main()
     assert capsys.readouterr().out.splitlines()[-1].startswith("rebuild: ")
+
+
+def test_the_benchmark_of_invoices_finds_every_planted_difference_and_ends_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], results: Path
+) -> None:
+    # datacompy lives in the peers' environment, which takes minutes to install.
+    monkeypatch.setattr(invoices, "datacompy", lambda *sides: Run(1.0, 1.0, 1.0, {"differing": 10}))
+    monkeypatch.setattr(sys, "argv", ["invoices", "--rows", "1600", "--rounds", "1"])
+    invoices.main()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("invoices: ")
+    ours, *_ = json.loads((results / "invoices.json").read_text())["table"]
+    assert ours["differences"] == 18
 
 
 def test_a_claim_that_falls_short_is_named_and_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

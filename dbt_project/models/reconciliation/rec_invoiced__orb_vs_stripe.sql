@@ -1,4 +1,7 @@
 {#- a draft is not owed yet, unless its time has come; a voided invoice no longer; nothing due is never handed to Stripe -#}
+{%- set is_due_draft = "coalesce(orb.status = 'draft' and orb.to_issue_at < orb_clock.now, false)" %}
+{%- set is_owed = "orb.amount_due > 0 and (orb.status in ('issued', 'synced', 'paid') or " ~ is_due_draft ~ ")" %}
+
 with voided_in_stripe as (
 
     select distinct invoice_id
@@ -19,28 +22,14 @@ orb_clock as (
 
 ),
 
-orb_invoices as (
-
-    select
-        invoices.*,
-        orb_clock.now,
-        invoices.amount_due > 0
-        and (
-            invoices.status in ('issued', 'synced', 'paid')
-            or coalesce(invoices.status = 'draft' and invoices.to_issue_at < orb_clock.now, false)
-        ) as is_owed,
-    from {{ ref('fct_invoices') }} as invoices
-    cross join orb_clock
-
-),
-
 not_owed as (
 
     select
-        invoice_id,
-        status,
-    from orb_invoices
-    where not is_owed
+        orb.invoice_id,
+        orb.status,
+    from {{ ref('fct_invoices') }} as orb
+    cross join orb_clock
+    where not ({{ is_owed }})
 
 ),
 
@@ -59,11 +48,12 @@ left_side as (
         orb.due_date,
         orb.to_issue_at,
         orb.issued_at,
-        orb.now,
+        orb_clock.now,
         voided.invoice_id is not null as is_void_in_stripe,
-    from orb_invoices as orb
+    from {{ ref('fct_invoices') }} as orb
+    cross join orb_clock
     left join voided_in_stripe as voided on orb.invoice_id = voided.invoice_id
-    where orb.is_owed
+    where {{ is_owed }}
 
 ),
 

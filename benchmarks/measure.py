@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-RESULTS = Path(__file__).parent.parent / "results"
-_PEERS = Path(__file__).parent.parent / "peers.txt"
+RESULTS = Path(__file__).parent / "results"
+_PEERS = Path(__file__).parent / "peers.txt"
 
 # A process counts the memory of the one it was forked from as its own, so contestants are forked from this small one.
 _LAUNCHER = """
