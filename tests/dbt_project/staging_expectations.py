@@ -84,6 +84,15 @@ def _tax(found: dict[str, Any]) -> Value:
     return total - without if isinstance(total, Decimal) and isinstance(without, Decimal) else None
 
 
+def _sum(path: str) -> Column:
+    """The amounts of a list's elements, in major units."""
+
+    def read(found: dict[str, Any]) -> Value:
+        return major("sum")({**found, "sum": sum(element["amount"] for element in at(path)(found) or [])})  # type: ignore[attr-defined]
+
+    return read
+
+
 def _count(path: str) -> Column:
     return lambda found: len(at(path)(found) or [])  # type: ignore[arg-type]
 
@@ -211,6 +220,10 @@ STRIPE: Mapping[str, Staged] = {
             "collection_method": text("collection_method"),
             "attempt_count": at("attempt_count"),
             "subtotal_amount": major("subtotal"),
+            "subtotal_excluding_tax_amount": major("subtotal_excluding_tax"),
+            "discount_amount": _sum("total_discount_amounts"),
+            "shipping_amount": major("amount_shipping"),
+            "stated_tax_amount": lambda found: None if found.get("total_taxes") is None else _sum("total_taxes")(found),
             "total_excluding_tax_amount": major("total_excluding_tax"),
             "tax_amount": _tax,
             "total_amount": major("total"),
@@ -260,6 +273,7 @@ STRIPE: Mapping[str, Staged] = {
             "quantity": decimal("quantity_decimal", "quantity"),
             "unit_amount": major("pricing.unit_amount_decimal", "unit_amount_excluding_tax"),
             "subtotal_amount": major("subtotal"),
+            "tax_amount": _sum("taxes"),
             "amount": major("amount"),
             "is_discountable": at("discountable"),
             "period_start_at": instant("period.start"),
@@ -326,6 +340,10 @@ STRIPE: Mapping[str, Staged] = {
             "memo": text("memo"),
             "refund_count": _count("refunds"),
             "subtotal_amount": major("subtotal"),
+            "customer_balance_transaction_id": text("customer_balance_transaction"),
+            "subtotal_excluding_tax_amount": major("subtotal_excluding_tax"),
+            "shipping_amount": major("amount_shipping"),
+            "stated_tax_amount": lambda found: None if found.get("total_taxes") is None else _sum("total_taxes")(found),
             "discount_amount": major("discount_amount"),
             "total_excluding_tax_amount": major("total_excluding_tax"),
             "tax_amount": _tax,

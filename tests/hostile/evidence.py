@@ -28,6 +28,8 @@ _LISTS = Path(__file__).with_name("money_fields.yml")
 _EVERYWHERE = "everywhere"
 _ENVELOPE = {"batch_id", "read_at"}
 _MONTH = timedelta(days=31)
+_OF_WHOLE = {"currency", "reference", "date", "status", "dropped", "doubled"}
+"""What changes an object with all that it is worth: of one that is worth nothing there is nothing to see."""
 _TEMPLATE = re.compile(r"\{([^:}]+)(?::([^}]+))?\}")
 
 
@@ -51,7 +53,8 @@ class Field:
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change of one object. `payload`: what it is now, None if it is gone; `twin`: a second one like it, by id.
+    """One change of one object. `payload`: what it is now, None if it is gone; `twin`: a second one like it, by id; `whole`: what
+    it refers to no longer, and now: if that is what it was landed as a part of, it is a part of the other now.
 
     `names`: patterns of what the register may call the object or the part that changed; `amounts`: in major units, signs aside,
     what it may say of the difference. None: a price or a date has no amount of its own, to be named is enough.
@@ -61,6 +64,7 @@ class Mutation:
     object_id: str
     payload: Object | None
     twin: tuple[str, Object] | None
+    whole: tuple[str, str] | None
     names: frozenset[str]
     amounts: frozenset[Decimal] | None
     told: str
@@ -85,6 +89,11 @@ class Mutation:
             new = self.payload if stream.is_typed else _envelope(self.object_id, self.payload)
             columns = ", ".join(f"{name} = ?" for name in new)
             connection.execute(f"update {table} set {columns} where {key} = ?", [*new.values(), self.object_id])
+            if self.whole and not stream.is_typed:
+                old, other = self.whole
+                connection.execute(
+                    f"update {table} set parent_id = ? where object_id = ? and parent_id = ?", [other, self.object_id, old]
+                )
 
 
 _STREAM: Mapping[str, Stream] = {str(stream): stream for stream in STREAMS}
@@ -103,7 +112,10 @@ class Evidence:
         self._places: dict[Field, list[tuple[str, Place]]] = defaultdict(list)
         unlisted: set[str] = set()
         for name, objects in self._objects.items():
+            counts = self._lists.get(name, {}).get("counts", {})
             for object_id, payload in objects.items():
+                if any(_lookup(payload, path) not in values for path, values in counts.items()):
+                    continue
                 for place in _places(payload):
                     self._place(name, object_id, payload, place, unlisted)
         if unlisted:
@@ -120,7 +132,7 @@ class Evidence:
     def mutation(self, field: Field, chance: random.Random) -> Mutation | None:
         """A change of this kind to an object by chance; None where no object has another value to be changed to."""
         places = self._places[field]
-        for object_id, place in chance.sample(places, min(len(places), 20)):
+        for object_id, place in chance.sample(places, len(places)):
             if found := self._mutation(field, object_id, place, chance):
                 return found
         return None
@@ -142,8 +154,10 @@ class Evidence:
 
     def _mutation(self, field: Field, object_id: str, place: Place, chance: random.Random) -> Mutation | None:
         before = self._objects[field.stream][object_id]
-        after, twin, amounts = copy.deepcopy(before), None, self._worth(field, before, place)
+        after, twin, whole, amounts = copy.deepcopy(before), None, None, self._worth(field, before, place)
         value = _at(before, place)
+        if field.kind in _OF_WHOLE and amounts == {Decimal(0)}:
+            return None
         match field.kind:
             case "dropped" if not field.path:
                 after = None
@@ -163,6 +177,7 @@ class Evidence:
                     amounts |= self._worth(field, after, place)
                 elif field.kind in ("reference", "date", "status"):
                     amounts |= {Decimal(0)}
+                    whole = (value, new) if field.kind == "reference" else None
                 elif by is None:
                     amounts = None
                 else:
@@ -173,9 +188,11 @@ class Evidence:
         else:
             told = ".".join(map(str, place))
         names = {name for each in (before, after) if each for name in self._names(field, object_id, each, place)}
+        if twin:
+            names.add(twin[0])
         if amounts is not None and not amounts - {Decimal(0)}:
             amounts = None
-        return Mutation(field, object_id, None if twin else after, twin, frozenset(names), amounts, told)
+        return Mutation(field, object_id, None if twin else after, twin, whole, frozenset(names), amounts, told)
 
     def _changed(self, field: Field, payload: Object, place: Place, chance: random.Random) -> tuple[Any, Decimal | None]:
         """The new value and, where it has one, the amount by which it differs."""
