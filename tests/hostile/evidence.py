@@ -156,7 +156,7 @@ class Evidence:
         before = self._objects[field.stream][object_id]
         after, twin, whole, amounts = copy.deepcopy(before), None, None, self._worth(field, before, place)
         value = _at(before, place)
-        if field.kind in _OF_WHOLE and amounts == {Decimal(0)}:
+        if field.kind in _OF_WHOLE and self._own_worth(field, before, place) == {Decimal(0)}:
             return None
         match field.kind:
             case "dropped" if not field.path:
@@ -219,9 +219,16 @@ class Evidence:
         others = sorted({_at(self._objects[field.stream][other], where) for other, where in self._places[field]} - {value})
         return (chance.choice(others), None) if others else (None, None)
 
-    def _worth(self, field: Field, payload: Object, place: Place) -> frozenset[Decimal]:
+    def _own_worth(self, field: Field, payload: Object, place: Place) -> frozenset[Decimal]:
+        """Of the innermost part that the place is in, and of the object where it is in none."""
+        for length in range(len(place), -1, -1):
+            if found := self._worth(field, payload, place, range(length, length + 1)):
+                return found
+        return frozenset()
+
+    def _worth(self, field: Field, payload: Object, place: Place, depths: range | None = None) -> frozenset[Decimal]:
         listed, found = self._lists[field.stream], set()
-        for length in range(len(place) + 1):
+        for length in depths or range(len(place) + 1):
             paths = listed.get("worth", ()) if length == 0 else listed.get("parts", {}).get(_pattern(place[:length]), ())
             for path in paths:
                 value = path if isinstance(path, int) else _lookup(_at(payload, place[:length]), path)

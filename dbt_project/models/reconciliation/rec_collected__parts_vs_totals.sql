@@ -1,0 +1,152 @@
+{#- left: what else Stripe says of a payment, right: what the payment says itself -#}
+with charges as (
+
+    select * from {{ ref('stg_stripe__charges') }}
+    where is_livemode and not is_deleted and status = 'succeeded'
+
+),
+
+intents as (
+
+    select * from {{ ref('stg_stripe__payment_intents') }}
+    where is_livemode and not is_deleted
+
+),
+
+refunds_of_charges as (
+
+    select
+        charge_id,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('stg_stripe__refunds') }}
+    where status not in ('failed', 'canceled') and not is_deleted
+    group by charge_id
+
+),
+
+disputes as (
+
+    select * from {{ ref('stg_stripe__disputes') }}
+    where is_livemode and not is_deleted
+
+),
+
+disputed_charges as (
+
+    select distinct charge_id from disputes
+
+),
+
+booked as (
+
+    select
+        source_id,
+        currency,
+        {{ sum_decimal('gross_amount') }} as gross_amount,
+        {{ sum_decimal('fee_amount') }} as fee_amount,
+        {{ sum_decimal('net_amount') }} as net_amount,
+    from {{ ref('fct_balance_transactions') }}
+    group by source_id, currency
+
+),
+
+figures as (
+
+    select
+        charges.charge_id as ref,
+        charges.charge_id,
+        'charge' as document,
+        charges.currency,
+        coalesce(intents.currency, charges.currency) as parts_currency,
+        charges.created_at,
+        case
+            when not charges.is_paid then 'paid'
+            when charges.is_captured <> (charges.amount_captured <> 0) then 'captured'
+            when charges.is_refunded <> (charges.amount_refunded = charges.amount) then 'refunded'
+            when charges.is_disputed <> (disputed_charges.charge_id is not null) then 'disputed'
+            when charges.customer_id <> intents.customer_id then 'customer'
+            when intents.status <> 'succeeded' and charges.amount_captured <> 0 then 'status'
+            when charges.charge_id <> intents.latest_charge_id then 'latest_charge'
+            when
+                abs({{ date_difference('day', date_of('intents.created_at'), date_of('charges.created_at')) }}) > 30
+                or intents.amount_capturable <> 0 and charges.amount_captured <> 0
+                then 'payment_intent'
+        end as out_of_step,
+        {{ stated_figures([
+            ('amount_refunded', 'coalesce(refunds.amount, 0)', 'charges.amount_refunded'),
+            ('amount', 'case when intents.currency = charges.currency then intents.amount end', 'charges.amount'),
+        ]) }}
+    from charges
+    left join intents on charges.payment_intent_id = intents.payment_intent_id
+    left join refunds_of_charges as refunds on charges.charge_id = refunds.charge_id
+    left join disputed_charges on charges.charge_id = disputed_charges.charge_id
+    union all
+    select
+        dispute_id as ref,
+        charge_id,
+        'dispute' as document,
+        disputes.settlement_currency as currency,
+        booked.currency as parts_currency,
+        disputes.created_at,
+        cast(null as string) as out_of_step,
+        {{ stated_figures([
+            ('gross', 'booked.gross_amount', 'disputes.booked_gross_amount'),
+            ('fee', 'booked.fee_amount', 'disputes.booked_fee_amount'),
+            ('net', 'booked.net_amount', 'disputes.booked_net_amount'),
+        ]) }}
+    from disputes
+    inner join booked on disputes.dispute_id = booked.source_id
+    union all
+    select
+        payments.invoice_payment_id as ref,
+        coalesce(payments.charge_id, intents.latest_charge_id) as charge_id,
+        'invoice payment' as document,
+        payments.currency,
+        payments.currency as parts_currency,
+        payments.created_at,
+        case
+            when abs({{ date_difference('day', date_of('intents.created_at'), date_of('payments.created_at')) }}) > 30 then 'created'
+        end as out_of_step,
+        {{ stated_figures([('amount_requested', 'payments.amount_paid', 'payments.amount_requested')]) }}
+    from {{ ref('stg_stripe__invoice_payments') }} as payments
+    left join intents on payments.payment_intent_id = intents.payment_intent_id
+    where payments.status = 'paid' and payments.is_livemode and not payments.is_deleted
+
+),
+
+{% for side, amount, currency in [('left_side', 'parts_amount', 'parts_currency'), ('right_side', 'stated_amount', 'currency')] -%}
+{{ side }} as (
+
+    select
+        figures.ref,
+        payments.customer_id,
+        {{ year_month(date_of('figures.created_at')) }} as period,
+        figures.{{ currency }} as currency,
+        figures.{{ amount }} as amount,
+        figures.document,
+        figures.figure,
+        figures.out_of_step,
+    from figures
+    left join {{ ref('fct_payments') }} as payments on figures.charge_id = payments.payment_id
+
+),
+
+{% endfor -%}
+{{ reconcile(
+    comparison='collected__parts_vs_totals',
+    passes=[
+        {'rule': 'object', 'on': 'r.ref = l.ref'},
+    ],
+    causes=[
+        {'cause': 'unexplained', 'when': 'm.is_different or l.out_of_step is not null'},
+    ],
+    evidence={
+        'document': 'l.document',
+        'figure': 'case when m.is_different then l.figure else l.out_of_step end',
+    },
+    upstream={
+        'collected__movements_vs_balance_transactions': -1,
+        'collected__invoices_vs_payments': -1,
+        'credits__topups_vs_grants': -1,
+    },
+) }}
