@@ -4,6 +4,7 @@
     ('metered', 'metered__app_vs_orb'),
     ('metered', 'metered__app_vs_orb_volume'),
     ('rated', 'rated__usage_vs_lines'),
+    ('rated', 'rated__agreed_prices_vs_orb_prices'),
     ('credits', 'credits__topups_vs_grants'),
     ('credits', 'credits__refunds_vs_voids'),
     ('credits', 'credits__movements_vs_balances'),
