@@ -27,7 +27,7 @@ Place = tuple[str | int, ...]
 _LISTS = Path(__file__).with_name("money_fields.yml")
 _EVERYWHERE = "everywhere"
 _ENVELOPE = {"batch_id", "read_at"}
-_MONTH = timedelta(days=31)
+_MONTH, _YEAR = timedelta(days=31), timedelta(days=365)
 _OF_WHOLE = {"currency", "reference", "date", "status", "dropped", "doubled"}
 """What changes an object with all that it is worth: of one that is worth nothing there is nothing to see."""
 _TEMPLATE = re.compile(r"\{([^:}]+)(?::([^}]+))?\}")
@@ -147,8 +147,8 @@ class Evidence:
                 for kind in ("dropped", "doubled"):
                     self._places[Field(name, path, kind)].append((object_id, place))
         elif (kind := _found(listed.get("money", {}), path)) and not _is_listed(listed, path):
-            values = tuple(kind["status"]) if isinstance(kind, dict) else ()
-            self._places[Field(name, path, "status" if values else kind, values)].append((object_id, place))
+            ((kind, values),) = kind.items() if isinstance(kind, dict) else ((kind, ()),)
+            self._places[Field(name, path, kind, tuple(values))].append((object_id, place))
         elif not _is_listed(listed, path) and not _is_listed({"no_money": self._lists[_EVERYWHERE]}, path):
             unlisted.add(f"{name} {path}")
 
@@ -208,6 +208,12 @@ class Evidence:
             case "rate":
                 digits = Decimal(str(value)).normalize().as_tuple().exponent
                 return _like(value, Decimal(str(value)) + Decimal(1).scaleb(min(int(digits), 0))), None
+            case "percent":
+                return _like(value, (Decimal(str(value)) * Decimal("1.01")).normalize()), None
+            case "class":
+                return chance.choice([other for other in field.values if other != value]), None
+            case "since" | "until":
+                return _shifted(value, _YEAR if field.kind == "since" else -_YEAR), None
             case "currency":
                 others = [code for code in ("EUR", "JPY", "USD") if code != value.upper()]
                 new = chance.choice(others)

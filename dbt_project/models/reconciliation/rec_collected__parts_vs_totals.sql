@@ -18,6 +18,7 @@ refunds_of_charges as (
     select
         charge_id,
         {{ sum_decimal('amount') }} as amount,
+        {{ sum_decimal("case when status = 'succeeded' then amount else 0 end") }} as succeeded_amount,
     from {{ ref('stg_stripe__refunds') }}
     where status not in ('failed', 'canceled') and not is_deleted
     group by charge_id
@@ -28,6 +29,35 @@ disputes as (
 
     select * from {{ ref('stg_stripe__disputes') }}
     where is_livemode and not is_deleted
+
+),
+
+stripe_clock as (
+
+    -- Stripe's own: by ours, a feed that stands still would make every dispute overdue
+    select max(created_at) as now from charges
+
+),
+
+captured_for_intents as (
+
+    select
+        payment_intent_id,
+        currency,
+        {{ sum_decimal('amount_captured') }} as amount,
+    from charges
+    group by payment_intent_id, currency
+
+),
+
+last_invoices as (
+
+    select
+        customer_id,
+        ending_balance_amount,
+    from {{ ref('stg_stripe__invoices') }}
+    where is_livemode and not is_deleted and ending_balance_amount is not null
+    qualify row_number() over (partition by customer_id order by finalized_at desc, invoice_id desc) = 1
 
 ),
 
@@ -69,11 +99,14 @@ figures as (
             when charges.charge_id <> intents.latest_charge_id then 'latest_charge'
             when
                 abs({{ date_difference('day', date_of('intents.created_at'), date_of('charges.created_at')) }}) > 30
-                or intents.amount_capturable <> 0 and charges.amount_captured <> 0
                 then 'payment_intent'
         end as out_of_step,
         {{ stated_figures([
-            ('amount_refunded', 'coalesce(refunds.amount, 0)', 'charges.amount_refunded'),
+            (
+                'amount_refunded',
+                'case when charges.amount_refunded = refunds.succeeded_amount then refunds.succeeded_amount else coalesce(refunds.amount, 0) end',
+                'charges.amount_refunded',
+            ),
             ('amount', 'case when intents.currency = charges.currency then intents.amount end', 'charges.amount'),
         ]) }}
     from charges
@@ -82,13 +115,43 @@ figures as (
     left join disputed_charges on charges.charge_id = disputed_charges.charge_id
     union all
     select
+        customers.customer_id as ref,
+        cast(null as string) as charge_id,
+        'customer' as document,
+        customers.currency,
+        customers.currency as parts_currency,
+        customers.created_at,
+        cast(null as string) as out_of_step,
+        {{ stated_figures([('balance', 'coalesce(last_invoices.ending_balance_amount, 0)', 'customers.balance_amount')]) }}
+    from {{ ref('stg_stripe__customers') }} as customers
+    left join last_invoices on customers.customer_id = last_invoices.customer_id
+    where customers.is_livemode and not customers.is_deleted and customers.currency is not null
+    union all
+    select
+        intents.payment_intent_id as ref,
+        intents.latest_charge_id as charge_id,
+        'payment intent' as document,
+        intents.currency,
+        captured.currency as parts_currency,
+        intents.created_at,
+        cast(null as string) as out_of_step,
+        {{ stated_figures([
+            ('amount_capturable', "case when intents.status = 'succeeded' then 0 end", 'intents.amount_capturable'),
+            ('amount_received', "case when intents.status = 'succeeded' then captured.amount end", 'intents.amount_received'),
+        ]) }}
+    from intents
+    inner join captured_for_intents as captured on intents.payment_intent_id = captured.payment_intent_id
+    union all
+    select
         dispute_id as ref,
         charge_id,
         'dispute' as document,
         disputes.settlement_currency as currency,
         booked.currency as parts_currency,
         disputes.created_at,
-        cast(null as string) as out_of_step,
+        case
+            when disputes.status in ('needs_response', 'warning_needs_response') and disputes.evidence_due_at < stripe_clock.now then 'status'
+        end as out_of_step,
         {{ stated_figures([
             ('gross', 'booked.gross_amount', 'disputes.booked_gross_amount'),
             ('fee', 'booked.fee_amount', 'disputes.booked_fee_amount'),
@@ -96,6 +159,7 @@ figures as (
         ]) }}
     from disputes
     inner join booked on disputes.dispute_id = booked.source_id
+    cross join stripe_clock
     union all
     select
         payments.invoice_payment_id as ref,
@@ -145,6 +209,7 @@ figures as (
         'figure': 'case when m.is_different then l.figure else l.out_of_step end',
     },
     upstream={
+        'collected__payments_vs_charges': 1,
         'collected__movements_vs_balance_transactions': -1,
         'collected__invoices_vs_payments': -1,
         'credits__topups_vs_grants': -1,

@@ -38,6 +38,8 @@ left_side as (
         coalesce(billed.currency, customers.currency, 'XXX') as currency,
         {{ to_decimal('coalesce(billed.billed_amount, 0) - coalesce(after.amount, 0)') }} as amount,
         customers.orb_customer_id,
+        customers.stripe_customer_id,
+        customers.currency as own_currency,
         billed.orb_customer_id is not null as is_in_orb,
         customers.account_type,
         customers.is_deleted,
@@ -57,6 +59,9 @@ right_side as (
         currency,
         billed_amount as amount,
         orb_customer_id,
+        stripe_customer_id,
+        own_currency,
+        is_known,
     from {{ ref('int_customers__orb_billed') }}
 
 ),
@@ -70,10 +75,15 @@ right_side as (
     causes=[
         {'cause': 'deleted_customer_active', 'when': "m.is_different and m.match_rule = 'named_id' and l.is_deleted"},
         {'cause': 'customer_unmapped', 'when': 'm.left_ref is null or (m.right_ref is null and l.orb_customer_id is not null and not l.is_in_orb)'},
+        {'cause': 'unexplained', 'when': "m.match_rule = 'second_claim' or not r.is_known or l.own_currency <> r.own_currency"},
+        {'cause': 'unexplained', 'when': 'l.customer_id <> r.customer_id or l.stripe_customer_id <> r.stripe_customer_id'},
     ],
     evidence={
         'product_names_orb_customer': 'l.orb_customer_id',
         'orb_names_customer': 'r.customer_id',
+        'product_names_stripe_customer': 'l.stripe_customer_id',
+        'orb_names_stripe_customer': 'r.stripe_customer_id',
+        'currency_in_orb': 'r.own_currency',
         'account_type': 'l.account_type',
         'deleted_on': 'cast(' ~ date_of('l.deleted_at') ~ ' as string)',
     },

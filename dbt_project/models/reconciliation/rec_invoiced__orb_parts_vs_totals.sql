@@ -1,5 +1,14 @@
 {#- left: what the parts of a document come to, right: what Orb states; a part that is out of step counts at what puts it in step -#}
-with lines as (
+with rated_wrongly as (
+
+    -- lines, and invoices in another currency: what is named there is not named here again
+    select right_ref as ref
+    from {{ ref('rec_rated__usage_vs_lines') }}
+    where status = 'break' and right_ref is not null
+
+),
+
+lines as (
 
     select
         lines.invoice_line_id,
@@ -12,12 +21,13 @@ with lines as (
         lines.partially_invoiced_amount,
         lines.tax_amount,
         lines.amount,
+        {{ to_decimal(json_text('lines.tax_amounts', '$[0].tax_rate_percentage')) }} as tax_percent,
         {{ date_of('lines.period_start_at') }} as period_start,
         {{ date_of('lines.period_end_at') }} as period_end,
         abs(lines.usage_discount_amount) + abs(lines.amount_discount_amount) + abs(lines.percentage_discount_amount)
         + abs(lines.maximum_adjustment_amount) - abs(lines.minimum_adjustment_amount) as taken_off,
         case
-            when {{ json_array_length('lines.sub_line_items', '$') }} > 0
+            when {{ json_array_length('lines.sub_line_items', '$') }} > 0 and rated_wrongly.ref is null
                 then {{ json_array_sum('lines.sub_line_items', '$', '$.amount') }}
         end as exact_amount_of_parts,
         case
@@ -25,6 +35,7 @@ with lines as (
                 then {{ json_array_sum('lines.sub_line_items', '$', '$.quantity') }}
         end as quantity_of_parts,
     from {{ ref('stg_orb__invoice_lines') }} as lines
+    left join rated_wrongly on lines.invoice_line_id = rated_wrongly.ref
     where not lines.is_deleted
 
 ),
@@ -33,6 +44,7 @@ lines_of_invoices as (
 
     select
         invoice_id,
+        max(tax_percent) as tax_percent,
         {{ sum_decimal('subtotal_amount') }} as subtotals,
         {{ sum_decimal('adjusted_subtotal_amount + taken_off') }} as subtotals_in_step,
         {{ sum_decimal('amount + tax_amount') }} as amounts,
@@ -106,6 +118,15 @@ figures as (
         'invoice' as document,
         case
             when abs({{ date_difference('day', date_of('invoices.invoiced_at'), date_of('invoices.issued_at')) }}) > 3 then 'invoice_date'
+            when customers.external_customer_id <> invoices.external_customer_id then 'customer'
+            when
+                subscriptions.net_terms_days is not null
+                and invoices.due_at is not null
+                and {{ date_difference('day', date_of('invoices.invoiced_at'), date_of('invoices.due_at')) }} <> coalesce(contracts.net_terms_days, subscriptions.net_terms_days)
+                then 'due_date'
+            when contracts.net_terms_days <> subscriptions.net_terms_days then 'net_terms'
+            when subscriptions.currency <> invoices.currency and rated_wrongly.ref is null then 'currency'
+            when contracts.tax_percent <> parts.tax_percent then 'tax_percent'
         end as out_of_step,
         {{ stated_figures([
             (
@@ -125,6 +146,10 @@ figures as (
     from {{ ref('stg_orb__invoices') }} as invoices
     left join lines_of_invoices as parts on invoices.invoice_id = parts.invoice_id
     left join attempts on invoices.invoice_id = attempts.invoice_id
+    left join {{ ref('stg_orb__customers') }} as customers on invoices.customer_id = customers.customer_id
+    left join {{ ref('stg_orb__subscriptions') }} as subscriptions on invoices.subscription_id = subscriptions.subscription_id
+    left join rated_wrongly on invoices.invoice_id = rated_wrongly.ref
+    left join {{ ref('stg_app__contracts') }} as contracts on subscriptions.contract_id = contracts.contract_id and not contracts.is_deleted
     where not invoices.is_deleted
     union all
     select
@@ -181,6 +206,7 @@ figures as (
         'credits__draws_vs_invoice_lines': 1,
         'invoiced__orb_vs_stripe': -1,
         'invoiced__orb_paid_vs_stripe_paid': 1,
+        'collected__invoices_vs_payments': -1,
         'invoiced__orb_vs_stripe_credit_notes': -1,
     },
 ) }}

@@ -12,6 +12,7 @@
     ('credits', 'credits__ledger_vs_blocks'),
     ('credits', 'credits__wallet_vs_ledger'),
     ('credits', 'credits__draws_vs_invoice_lines'),
+    ('credits', 'credits__parts_vs_totals'),
     ('invoiced', 'invoiced__orb_vs_stripe'),
     ('invoiced', 'invoiced__orb_paid_vs_stripe_paid'),
     ('invoiced', 'invoiced__orb_vs_stripe_credit_notes'),

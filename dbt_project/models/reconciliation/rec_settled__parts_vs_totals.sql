@@ -9,6 +9,17 @@ with transactions as (
 
 ),
 
+own_entries as (
+
+    select
+        payout_id,
+        {{ sum_decimal('gross_amount') }} as gross_amount,
+    from {{ ref('stg_stripe__payout_transactions') }}
+    where type = 'payout' and source_id = payout_id and not is_deleted
+    group by payout_id
+
+),
+
 figures as (
 
     select
@@ -19,6 +30,9 @@ figures as (
         created_at,
         case
             when fee_count > 0 and fee_currency <> currency then 'fee_currency'
+            when (reporting_category = 'charge') <> (type in ('charge', 'payment')) then 'type'
+            when (reporting_category = 'refund') <> (type in ('refund', 'payment_refund')) then 'type'
+            when (reporting_category in ('payout', 'payout_reversal')) <> (type in ('payout', 'payout_cancel', 'payout_failure')) then 'type'
             when available_at < created_at and {{ date_of('available_at') }} <> {{ date_of('created_at') }} then 'available_on'
             when {{ date_difference('day', date_of('created_at'), date_of('available_at')) }} > 30 then 'available_on'
         end as out_of_step,
@@ -55,9 +69,17 @@ figures as (
             when abs({{ date_difference('day', date_of('payouts.created_at'), date_of('debits.created_at')) }}) > 3 then 'created'
             when {{ date_difference('day', date_of('payouts.created_at'), 'payouts.arrival_date') }} not between -3 and 14 then 'arrival_date'
         end as out_of_step,
-        {{ stated_figures([('amount', '-debits.gross_amount', 'payouts.amount')]) }}
+        {{ stated_figures([
+            (
+                'entry_in_its_own_list',
+                "case when payouts.attribution = 'listed' and payouts.transaction_count > 0 then coalesce(-own.gross_amount, 0) end",
+                'payouts.amount',
+            ),
+            ('amount', '-debits.gross_amount', 'payouts.amount'),
+        ]) }}
     from {{ ref('fct_payouts') }} as payouts
     inner join transactions as debits on payouts.balance_transaction_id = debits.balance_transaction_id
+    left join own_entries as own on payouts.payout_id = own.payout_id
 
 ),
 
@@ -90,4 +112,5 @@ figures as (
         'document': 'l.document',
         'figure': 'case when m.is_different then l.figure else l.out_of_step end',
     },
+    upstream={'settled__payouts_vs_transactions': -1},
 ) }}
