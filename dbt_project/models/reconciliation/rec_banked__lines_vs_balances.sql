@@ -51,14 +51,14 @@ checked as (
 
 ),
 
-{% for side, amount, currency in [('left_side', 'amount', 'account_currency'), ('right_side', 'balance_moved_by', 'currency')] -%}
+{% for side, amount, currency in [('left_side', 'amount', 'account_currency as currency'), ('right_side', 'balance_moved_by', 'currency')] -%}
 {{ side }} as (
 
     select
         bank_line_id as ref,
         cast(null as string) as customer_id,
         {{ year_month('booked_on') }} as period,
-        {{ currency }} as currency,
+        {{ currency }},
         {{ amount }} as amount,
         balance,
         balance_before,

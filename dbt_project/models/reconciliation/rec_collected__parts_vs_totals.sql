@@ -178,14 +178,14 @@ figures as (
 
 ),
 
-{% for side, amount, currency in [('left_side', 'parts_amount', 'parts_currency'), ('right_side', 'stated_amount', 'currency')] -%}
+{% for side, amount, currency in [('left_side', 'parts_amount', 'figures.parts_currency as currency'), ('right_side', 'stated_amount', 'figures.currency')] -%}
 {{ side }} as (
 
     select
         figures.ref,
         payments.customer_id,
         {{ year_month(date_of('figures.created_at')) }} as period,
-        figures.{{ currency }} as currency,
+        {{ currency }},
         figures.{{ amount }} as amount,
         figures.document,
         figures.figure,

@@ -131,7 +131,8 @@ figures as (
         {{ stated_figures([
             (
                 'subtotal',
-                'case when invoices.subtotal_amount = parts.subtotals_in_step then invoices.subtotal_amount else coalesce(parts.subtotals, 0) end',
+                'case when invoices.subtotal_amount = parts.subtotals_in_step then invoices.subtotal_amount '
+                ~ 'else coalesce(parts.subtotals, 0) end',
                 'invoices.subtotal_amount',
             ),
             (

@@ -8,6 +8,16 @@ with figures as (
 
 ),
 
+{% for source in ['product', 'orb'] -%}
+prices_of_{{ source }} as (
+
+    select distinct orb_price_id
+    from figures
+    where source = '{{ source }}' and orb_price_id is not null
+
+),
+
+{% endfor -%}
 {% for side, source, other in [('left_side', 'product', 'orb'), ('right_side', 'orb', 'product')] -%}
 {{ side }} as (
 
@@ -27,12 +37,8 @@ with figures as (
     from figures
     cross join {{ ref('int_core__known_at') }} as known
     left join {{ ref('stg_app__contracts') }} as contracts on figures.owner = contracts.contract_id
-    where
-        figures.source = '{{ source }}'
-        and (
-            figures.figure_no = 1
-            or figures.orb_price_id in (select orb_price_id from figures where source = '{{ other }}' and orb_price_id is not null)
-        )
+    left join prices_of_{{ other }} as counterparts on figures.orb_price_id = counterparts.orb_price_id
+    where figures.source = '{{ source }}' and (figures.figure_no = 1 or counterparts.orb_price_id is not null)
 
 ),
 

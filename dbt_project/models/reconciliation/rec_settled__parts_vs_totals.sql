@@ -83,14 +83,14 @@ figures as (
 
 ),
 
-{% for side, amount, currency in [('left_side', 'parts_amount', 'parts_currency'), ('right_side', 'stated_amount', 'currency')] -%}
+{% for side, amount, currency in [('left_side', 'parts_amount', 'parts_currency as currency'), ('right_side', 'stated_amount', 'currency')] -%}
 {{ side }} as (
 
     select
         ref,
         cast(null as string) as customer_id,
         {{ year_month(date_of('created_at')) }} as period,
-        {{ currency }} as currency,
+        {{ currency }},
         {{ amount }} as amount,
         document,
         figure,
