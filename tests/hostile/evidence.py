@@ -92,7 +92,8 @@ class Mutation:
             if self.whole and not stream.is_typed:
                 old, other = self.whole
                 connection.execute(
-                    f"update {table} set parent_id = ? where object_id = ? and parent_id = ?", [other, self.object_id, old]
+                    f"update {table} set parent_id = ? where object_id = ? and parent_id = ?",
+                    [other, self.object_id, old],
                 )
 
 
@@ -114,7 +115,7 @@ class Evidence:
         for name, objects in self._objects.items():
             counts = self._lists.get(name, {}).get("counts", {})
             for object_id, payload in objects.items():
-                if any(_lookup(payload, path) not in values for path, values in counts.items()):
+                if not _counts(payload, counts):
                     continue
                 for place in _places(payload):
                     self._place(name, object_id, payload, place, unlisted)
@@ -143,7 +144,7 @@ class Evidence:
             for kind in listed.get("objects", ()):
                 self._places[Field(name, "", kind)].append((object_id, place))
         elif isinstance(value, dict):
-            if path in listed.get("parts", {}):
+            if path in listed.get("parts", {}) and _counts(value, listed["parts"][path].get("counts", {})):
                 for kind in ("dropped", "doubled"):
                     self._places[Field(name, path, kind)].append((object_id, place))
         elif (kind := _found(listed.get("money", {}), path)) and not _is_listed(listed, path):
@@ -167,7 +168,9 @@ class Evidence:
                 twin = self._twin(field.stream, object_id, before)
                 after = twin[1]
             case "doubled":
-                _at(after, place[:-1]).append({**copy.deepcopy(value), **({"id": _other_id(value["id"])} if "id" in value else {})})
+                _at(after, place[:-1]).append(
+                    {**copy.deepcopy(value), **({"id": _other_id(value["id"])} if "id" in value else {})}
+                )
             case _:
                 new, by = self._changed(field, before, place, chance)
                 if new is None:
@@ -194,7 +197,9 @@ class Evidence:
             amounts = None
         return Mutation(field, object_id, None if twin else after, twin, whole, frozenset(names), amounts, told)
 
-    def _changed(self, field: Field, payload: Object, place: Place, chance: random.Random) -> tuple[Any, Decimal | None]:
+    def _changed(
+        self, field: Field, payload: Object, place: Place, chance: random.Random
+    ) -> tuple[Any, Decimal | None]:
         """The new value and, where it has one, the amount by which it differs."""
         value, sign = _at(payload, place), chance.choice((-1, 1))
         match field.kind:
@@ -222,7 +227,9 @@ class Evidence:
                 return _shifted(value, sign * _MONTH), None
             case "status":
                 return chance.choice([other for other in field.values if other != value]), None
-        others = sorted({_at(self._objects[field.stream][other], where) for other, where in self._places[field]} - {value})
+        others = sorted(
+            {_at(self._objects[field.stream][other], where) for other, where in self._places[field]} - {value}
+        )
         return (chance.choice(others), None) if others else (None, None)
 
     def _own_worth(self, field: Field, payload: Object, place: Place) -> frozenset[Decimal]:
@@ -235,7 +242,9 @@ class Evidence:
     def _worth(self, field: Field, payload: Object, place: Place, depths: range | None = None) -> frozenset[Decimal]:
         listed, found = self._lists[field.stream], set()
         for length in depths or range(len(place) + 1):
-            paths = listed.get("worth", ()) if length == 0 else listed.get("parts", {}).get(_pattern(place[:length]), ())
+            paths = (
+                listed.get("worth", ()) if length == 0 else listed.get("parts", {}).get(_pattern(place[:length]), {}).get("worth", ())
+            )
             for path in paths:
                 value = path if isinstance(path, int) else _lookup(_at(payload, place[:length]), path)
                 if value is not None:
@@ -260,9 +269,10 @@ class Evidence:
                 break
             if isinstance(part, dict) and isinstance(part.get("id"), str):
                 yield part["id"]
+        known = {**payload, "parent": object_id.rpartition("/")[0] or None}
         for template in self._lists[field.stream].get("called", ()):
             try:
-                yield _TEMPLATE.sub(lambda found: _told(_lookup(payload, found[1]), found[2]), template)
+                yield _TEMPLATE.sub(lambda found: _told(_lookup(known, found[1]), found[2]), template)
             except (TypeError, ValueError):
                 continue
 
@@ -286,7 +296,9 @@ def _landed(stream: Stream, connection: duckdb.DuckDBPyConnection) -> Iterator[t
             row = {name: value for name, value in zip(names, values, strict=True) if name not in _ENVELOPE}
             yield str(row[stream.key]), row
     else:
-        for object_id, payload in connection.execute(f"select object_id, payload from {table} order by object_id").fetchall():
+        for object_id, payload in connection.execute(
+            f"select object_id, payload from {table} order by object_id"
+        ).fetchall():
             yield object_id, json.loads(payload)
 
 
@@ -327,15 +339,28 @@ def _lookup(value: Any, path: str) -> Any:
     return value
 
 
+def _counts(value: Object, counts: Mapping[str, Any]) -> bool:
+    for path, values in counts.items():
+        if (_lookup(value, path) in values["not"]) if isinstance(values, dict) else (_lookup(value, path) not in values):
+            return False
+    return True
+
+
 def _found(patterns: Mapping[str, Any], path: str) -> Any:
-    return patterns.get(path) or next((kind for pattern, kind in patterns.items() if fnmatchcase(path, _literal(pattern))), None)
+    return patterns.get(path) or next(
+        (kind for pattern, kind in patterns.items() if fnmatchcase(path, _literal(pattern))), None
+    )
 
 
 def _is_listed(listed: Mapping[str, Any], path: str) -> bool:
     """On the list without money; a field that money names as it is stays there, whatever pattern of the other list it fits."""
     if path in listed.get("money", {}):
         return False
-    return any(fnmatchcase(path, _literal(pattern)) for reviewed in listed.get("no_money", ()) for pattern in reviewed["fields"])
+    return any(
+        fnmatchcase(path, _literal(pattern))
+        for reviewed in listed.get("no_money", ())
+        for pattern in reviewed["fields"]
+    )
 
 
 def _literal(pattern: str) -> str:

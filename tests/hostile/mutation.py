@@ -88,7 +88,9 @@ def mutate(rebuild: Rebuild, mutations: int, sampled: int, seed: int, only: str 
         register = rebuild.after(stream, mutation.apply)
         verdicts.append(verdict(mutation, [found for found in register if found not in before]))
         if every and len(verdicts) % every == 0 and set(rebuild.in_full(stream, mutation.apply)) != set(register):
-            disagreements.append(f"rebuilt in full, the register is another after {mutation.field}, {mutation.object_id}")
+            disagreements.append(
+                f"rebuilt in full, the register is another after {mutation.field}, {mutation.object_id}"
+            )
     return Outcome(tuple(verdicts), tuple(disagreements), len(verdicts) // every if every else 0)
 
 
@@ -116,7 +118,9 @@ def _chosen(evidence: Evidence, fields: Sequence[Field], chance: random.Random, 
 
 def _names(found: Break, mutation: Mutation) -> bool:
     told = [found.left_ref, found.right_ref, found.match_key, *json.loads(found.evidence or "{}").values()]
-    parts = {part for ref in told if isinstance(ref, str) for each in ref.split(",") for part in (each, *each.split("/"))}
+    parts = {
+        part for ref in told if isinstance(ref, str) for each in ref.split(",") for part in (each, *each.split("/"))
+    }
     return any(fnmatchcase(part, name) for part in parts for name in mutation.names)
 
 
@@ -126,7 +130,9 @@ def _amounts(found: Break, mutation: Mutation) -> bool:
 
 def _sentence(found: Break) -> str:
     where = f"{found.left_ref} {found.left_amount.normalize():f} | {found.right_ref} {found.right_amount.normalize():f}"
-    return f"{found.comparison} {found.cause} ({found.status}) {where} {found.currency}: {found.difference.normalize():f}"
+    return (
+        f"{found.comparison} {found.cause} ({found.status}) {where} {found.currency}: {found.difference.normalize():f}"
+    )
 
 
 def main() -> int:
@@ -144,7 +150,9 @@ def main() -> int:
         if found.how in (UNSEEN, INEXACT, SEVERAL):
             sys.stderr.write(f"{found}\n")
     sys.stderr.writelines(f"{sentence}\n" for sentence in outcome.disagreements)
-    short = Counter((found.how, str(found.mutation.field)) for found in outcome.verdicts if found.how in (UNSEEN, INEXACT))
+    short = Counter(
+        (found.how, str(found.mutation.field)) for found in outcome.verdicts if found.how in (UNSEEN, INEXACT)
+    )
     for (how, field), count in sorted(short.items()):
         sys.stderr.write(f"named {how} {count} times: {field}\n")
     sys.stdout.write(

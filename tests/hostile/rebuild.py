@@ -120,7 +120,15 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             connection.execute(f"delete from {_table(_LOOKED_UP)}")
             connection.register("looked_up", looked_up)
             connection.execute(f"insert into {_table(_LOOKED_UP)} by name select * from looked_up")
-        _dbt(copy, self._folder / "target-full", "build", "--full-refresh", "--exclude-resource-type", "test", "unit_test")
+        _dbt(
+            copy,
+            self._folder / "target-full",
+            "build",
+            "--full-refresh",
+            "--exclude-resource-type",
+            "test",
+            "unit_test",
+        )
         with duckdb.connect(str(copy), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
             return [Break(*row) for row in connection.execute(_REGISTER).fetchall()]
@@ -227,7 +235,16 @@ def _models(manifest: Mapping[str, Any]) -> Sequence[_Model]:
 
 def _dbt(warehouse: Path, target: Path, verb: str, *arguments: str) -> None:
     """Raises RuntimeError with what dbt said."""
-    where = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(target), "--log-path", str(target)]
+    where = [
+        "--project-dir",
+        str(ROOT),
+        "--profiles-dir",
+        str(ROOT),
+        "--target-path",
+        str(target),
+        "--log-path",
+        str(target),
+    ]
     done = subprocess.run(
         [Path(sys.executable).with_name("dbt"), verb, *arguments, *where],
         env={"PATH": os.environ["PATH"], "TIEOUT_WAREHOUSE": str(warehouse), "DO_NOT_TRACK": "1"},

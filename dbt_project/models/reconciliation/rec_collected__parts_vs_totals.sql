@@ -91,6 +91,7 @@ figures as (
         charges.created_at,
         case
             when not charges.is_paid then 'paid'
+            when charges.payment_intent_id is not null and intents.payment_intent_id is null then 'payment_intent'
             when charges.is_captured <> (charges.amount_captured <> 0) then 'captured'
             when charges.is_refunded <> (charges.amount_refunded = charges.amount) then 'refunded'
             when charges.is_disputed <> (disputed_charges.charge_id is not null) then 'disputed'
@@ -113,6 +114,25 @@ figures as (
     left join intents on charges.payment_intent_id = intents.payment_intent_id
     left join refunds_of_charges as refunds on charges.charge_id = refunds.charge_id
     left join disputed_charges on charges.charge_id = disputed_charges.charge_id
+    union all
+    -- of an invoice's refund its credit note says whether it came
+    select
+        refunds.refund_id as ref,
+        refunds.payment_id as charge_id,
+        'refund' as document,
+        refunds.currency,
+        refunds.currency as parts_currency,
+        cast(refunds.created_at as {{ timestamp_type() }}) as created_at,
+        case
+            when
+                refunds.status = 'pending'
+                and {{ date_difference('day', date_of('refunds.created_at'), date_of('stripe_clock.now')) }} > 10
+                then 'status'
+        end as out_of_step,
+        {{ stated_figures([('amount', 'refunds.amount', 'refunds.amount')]) }}
+    from {{ ref('fct_refunds') }} as refunds
+    cross join stripe_clock
+    where refunds.purpose <> 'invoice'
     union all
     select
         customers.customer_id as ref,

@@ -100,6 +100,7 @@ known_until as (
         {'cause': 'wallet_differs', 'when': "m.is_different or l.sort <> r.sort or l.sort = 'grant' and l.payment_intent_id <> r.payment_intent_id"},
     ],
     evidence={
+        'movement': 'coalesce(l.movement_key, r.movement_key)',
         'wallet_kind': 'l.sort',
         'ledger_kind': 'r.sort',
         'wallet_payment_intent_id': 'l.payment_intent_id',

@@ -15,6 +15,7 @@ lines as (
         lines.invoice_id,
         lines.currency,
         lines.quantity,
+        case when lines.price_type = 'composite_price' then 1 else lines.fixed_price_quantity end as quantity_of_fee,
         lines.subtotal_amount,
         lines.adjusted_subtotal_amount,
         lines.credits_applied_amount,
@@ -96,7 +97,7 @@ figures as (
         lines.invoice_id,
         'invoice line' as document,
         case
-            when lines.quantity_of_parts <> lines.quantity then 'quantity'
+            when lines.quantity_of_parts <> lines.quantity or lines.quantity_of_fee <> lines.quantity then 'quantity'
             -- where the other lines end with the invoice, and this one neither ends nor begins with it
             when
                 lines.period_end <> invoices.invoice_date
@@ -122,7 +123,8 @@ figures as (
             when
                 subscriptions.net_terms_days is not null
                 and invoices.due_at is not null
-                and {{ date_difference('day', date_of('invoices.invoiced_at'), date_of('invoices.due_at')) }} <> coalesce(contracts.net_terms_days, subscriptions.net_terms_days)
+                and {{ date_difference('day', date_of('invoices.invoiced_at'), date_of('invoices.due_at')) }}
+                <> coalesce(contracts.net_terms_days, subscriptions.net_terms_days)
                 then 'due_date'
             when contracts.net_terms_days <> subscriptions.net_terms_days then 'net_terms'
             when subscriptions.currency <> invoices.currency and rated_wrongly.ref is null then 'currency'
@@ -183,8 +185,11 @@ figures as (
         figures.document,
         figures.figure,
         figures.out_of_step,
+        invoices.orb_subscription_id,
+        subscriptions.contract_id,
     from figures
     inner join {{ ref('fct_invoices') }} as invoices on figures.invoice_id = invoices.invoice_id
+    left join {{ ref('stg_orb__subscriptions') }} as subscriptions on invoices.orb_subscription_id = subscriptions.subscription_id
 
 ),
 
@@ -200,6 +205,8 @@ figures as (
     evidence={
         'document': 'l.document',
         'orb_invoice_id': 'l.invoice_id',
+        'orb_subscription_id': 'l.orb_subscription_id',
+        'contract_id': 'l.contract_id',
         'figure': "case when m.is_different then l.figure else l.out_of_step end",
     },
     upstream={

@@ -29,7 +29,6 @@ figures as (
         currency,
         created_at,
         case
-            when fee_count > 0 and fee_currency <> currency then 'fee_currency'
             when (reporting_category = 'charge') <> (type in ('charge', 'payment')) then 'type'
             when (reporting_category = 'refund') <> (type in ('refund', 'payment_refund')) then 'type'
             when (reporting_category in ('payout', 'payout_reversal')) <> (type in ('payout', 'payout_cancel', 'payout_failure')) then 'type'
@@ -37,7 +36,7 @@ figures as (
             when {{ date_difference('day', date_of('created_at'), date_of('available_at')) }} > 30 then 'available_on'
         end as out_of_step,
         {{ stated_figures([
-            ('fee', 'case when fee_count > 0 then listed_fee_amount end', 'fee_amount'),
+            ('fee', 'case when fee_count > 0 and fee_currency <> currency then 0 when fee_count > 0 then listed_fee_amount end', 'fee_amount'),
             ('net', 'gross_amount - fee_amount', 'net_amount'),
         ]) }}
     from transactions
@@ -61,7 +60,7 @@ figures as (
     select
         payouts.payout_id as ref,
         'payout' as document,
-        debits.currency as parts_currency,
+        case when debits.source_id = payouts.payout_id then debits.currency else payouts.currency end as parts_currency,
         payouts.currency,
         cast(payouts.created_at as {{ timestamp_type() }}) as created_at,
         case
@@ -75,7 +74,7 @@ figures as (
                 "case when payouts.attribution = 'listed' and payouts.transaction_count > 0 then coalesce(-own.gross_amount, 0) end",
                 'payouts.amount',
             ),
-            ('amount', '-debits.gross_amount', 'payouts.amount'),
+            ('amount', 'case when debits.source_id = payouts.payout_id then -debits.gross_amount end', 'payouts.amount'),
         ]) }}
     from {{ ref('fct_payouts') }} as payouts
     inner join transactions as debits on payouts.balance_transaction_id = debits.balance_transaction_id

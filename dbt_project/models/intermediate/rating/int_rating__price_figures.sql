@@ -49,8 +49,77 @@ with prices as (
 
 ),
 
+adjustments as (
+
+    select
+        subscriptions.subscription_id,
+        subscriptions.currency,
+        {{ json_text('adjustment', '$.adjustment.adjustment_type') }} as adjustment_type,
+        {{ json_text('adjustment', '$.adjustment.applies_to_price_ids[0]') }} as first_price_id,
+        {{ to_date("substr(" ~ json_text('adjustment', '$.start_date') ~ ", 1, 10)") }} as valid_from,
+        {{ to_date("substr(" ~ json_text('adjustment', '$.end_date') ~ ", 1, 10)") }} as valid_to,
+        coalesce(
+            {% for value in ['usage_discount', 'amount_discount', 'minimum_amount', 'maximum_amount'] -%}
+            {{ to_decimal(json_text('adjustment', '$.adjustment.' ~ value)) }},
+            {% endfor -%}
+            {{ multiply(to_decimal(json_text('adjustment', '$.adjustment.percentage_discount')), decimal_literal('100')) }}
+        ) as amount,
+    from {{ ref('stg_orb__subscriptions') }} as subscriptions
+    {{ unnest_json_array('subscriptions.adjustment_intervals', '$', 'adjustment', 'adjustment_offset') }}
+    where not subscriptions.is_deleted
+
+),
+
+terms as (
+
+    select
+        'product' as source,
+        terms.contract_id as owner,
+        contracts.orb_subscription_id,
+        terms.currency,
+        terms.adjustment_type,
+        terms.product_id,
+        terms.valid_from,
+        terms.valid_to,
+        {{ to_decimal('terms.adjustment_value') }} as amount,
+    from {{ ref('int_rating__contract_terms') }} as terms
+    inner join {{ ref('stg_app__contracts') }} as contracts on terms.contract_id = contracts.contract_id
+    where contracts.orb_subscription_id is not null
+    union all
+    select
+        'orb' as source,
+        adjustments.subscription_id as owner,
+        adjustments.subscription_id as orb_subscription_id,
+        adjustments.currency,
+        adjustments.adjustment_type,
+        case when adjustments.adjustment_type not in ('minimum', 'percentage_discount') then items.product_code end as product_id,
+        adjustments.valid_from,
+        adjustments.valid_to,
+        adjustments.amount,
+    from adjustments
+    left join {{ ref('stg_orb__prices') }} as prices on adjustments.first_price_id = prices.price_id
+    left join {{ ref('stg_orb__items') }} as items on prices.item_id = items.item_id
+
+),
+
 figures as (
 
+    select
+        source,
+        owner,
+        owner as price_ref,
+        orb_subscription_id as orb_price_id,
+        cast(null as string) as price_model,
+        currency,
+        concat(
+            adjustment_type,
+            coalesce(concat(' of ', product_id), ''),
+            ' from ', {{ iso_date('valid_from') }},
+            coalesce(concat(' to ', {{ iso_date('valid_to') }}), '')
+        ) as figure,
+        amount,
+    from terms
+    union all
     {% for parameter in parameters -%}
     select
         source,
