@@ -84,18 +84,14 @@ def _tax(found: dict[str, Any]) -> Value:
     return total - without if isinstance(total, Decimal) and isinstance(without, Decimal) else None
 
 
-def _sum(path: str, key: str = "amount", currency: Column = at("currency")) -> Column:
+def _sum(path: str, key: str = "amount", currency: str = "currency") -> Column:
     """The amounts of a list's elements, in major units."""
 
     def read(found: dict[str, Any]) -> Value:
-        total = sum(element[key] for element in at(path)(found) or [])  # type: ignore[attr-defined]
-        return major("sum")({"currency": currency(found), "sum": total})
+        elements: Any = at(path)(found) or []
+        return major("sum")({"currency": at(currency)(found), "sum": sum(element[key] for element in elements)})
 
     return read
-
-
-def _settled(found: dict[str, Any]) -> Value:
-    return None if at("balance_transactions.0")(found) is None else upper("balance_transactions.0.currency")(found)
 
 
 def _count(path: str) -> Column:
@@ -437,10 +433,10 @@ STRIPE: Mapping[str, Staged] = {
             "reason": text("reason"),
             "network_reason_code": text("payment_method_details.card.network_reason_code"),
             "amount": major("amount"),
-            "settlement_currency": _settled,
-            "booked_gross_amount": _sum("balance_transactions", "amount", _settled),
-            "booked_fee_amount": _sum("balance_transactions", "fee", _settled),
-            "booked_net_amount": _sum("balance_transactions", "net", _settled),
+            "settlement_currency": upper("balance_transactions.0.currency"),
+            "booked_gross_amount": _sum("balance_transactions", "amount", "balance_transactions.0.currency"),
+            "booked_fee_amount": _sum("balance_transactions", "fee", "balance_transactions.0.currency"),
+            "booked_net_amount": _sum("balance_transactions", "net", "balance_transactions.0.currency"),
             "is_charge_refundable": at("is_charge_refundable"),
             "evidence_due_at": instant("evidence_details.due_by"),
             **_CURRENCY,
@@ -457,7 +453,7 @@ STRIPE: Mapping[str, Staged] = {
             "exchange_rate": decimal("exchange_rate"),
             "listed_fee_amount": _sum("fee_details"),
             "fee_count": _count("fee_details"),
-            "fee_currency": lambda found: None if at("fee_details.0")(found) is None else upper("fee_details.0.currency")(found),
+            "fee_currency": upper("fee_details.0.currency"),
             **_TRANSACTION,
         },
     ),

@@ -155,47 +155,64 @@ class Evidence:
 
     def _mutation(self, field: Field, object_id: str, place: Place, chance: random.Random) -> Mutation | None:
         before = self._objects[field.stream][object_id]
-        after, twin, whole, amounts = copy.deepcopy(before), None, None, self._worth(field, before, place)
-        value = _at(before, place)
         if field.kind in _OF_WHOLE and self._own_worth(field, before, place) == {Decimal(0)}:
             return None
+        if field.kind in ("dropped", "doubled"):
+            return self._counted_otherwise(field, object_id, before, place)
+        value, (new, by) = _at(before, place), self._changed(field, before, place, chance)
+        if new is None:
+            return None
+        after = copy.deepcopy(before)
+        _at(after, place[:-1])[place[-1]] = new
+        worth = self._worth(field, before, place)
         match field.kind:
-            case "dropped" if not field.path:
-                after = None
-            case "dropped":
-                _at(after, place[:-1]).pop(place[-1])
-            case "doubled" if not field.path:
-                twin = self._twin(field.stream, object_id, before)
-                after = twin[1]
-            case "doubled":
-                _at(after, place[:-1]).append(
-                    {**copy.deepcopy(value), **({"id": _other_id(value["id"])} if "id" in value else {})}
-                )
+            case "currency":
+                amounts = worth | self._worth(field, after, place)
+            case "reference" | "date" | "status":
+                amounts = worth | {Decimal(0)}
+            case "quantity":
+                amounts = frozenset({Decimal(1), Decimal(0)})
             case _:
-                new, by = self._changed(field, before, place, chance)
-                if new is None:
-                    return None
-                _at(after, place[:-1])[place[-1]] = new
-                if field.kind == "currency":
-                    amounts |= self._worth(field, after, place)
-                elif field.kind in ("reference", "date", "status"):
-                    amounts |= {Decimal(0)}
-                    whole = (value, new) if field.kind == "reference" else None
-                elif by is None:
-                    amounts = None
-                else:
-                    amounts = frozenset({by} | ({Decimal(0)} if field.kind == "quantity" else set()))
-                value = f"{value} -> {new}"
-        if twin is None and after is not None and field.kind not in ("dropped", "doubled"):
-            told = f"{'.'.join(map(str, place))} {value}"
-        else:
-            told = ".".join(map(str, place))
-        names = {name for each in (before, after) if each for name in self._names(field, object_id, each, place)}
-        if twin:
-            names.add(twin[0])
-        if amounts is not None and not amounts - {Decimal(0)}:
-            amounts = None
-        return Mutation(field, object_id, None if twin else after, twin, whole, frozenset(names), amounts, told)
+                amounts = frozenset() if by is None else frozenset({by})
+        whole = (value, new) if field.kind == "reference" else None
+        told = f"{'.'.join(map(str, place))} {value} -> {new}"
+        return self._told(field, object_id, (before, after), place, amounts, told, payload=after, whole=whole)
+
+    def _counted_otherwise(self, field: Field, object_id: str, before: Object, place: Place) -> Mutation:
+        """The object, or a part of it, is not there, or is there twice."""
+        amounts, told = self._worth(field, before, place), ".".join(map(str, place))
+        if field.path:
+            after = copy.deepcopy(before)
+            parts = _at(after, place[:-1])
+            if field.kind == "dropped":
+                parts.pop(place[-1])
+            else:
+                part = copy.deepcopy(parts[place[-1]])
+                parts.append({**part, **{key: _other_id(value) for key, value in part.items() if key == "id"}})
+            return self._told(field, object_id, (before, after), place, amounts, told, payload=after)
+        if field.kind == "dropped":
+            return self._told(field, object_id, (before,), place, amounts, told)
+        twin = self._twin(field.stream, object_id, before)
+        return self._told(field, object_id, (before, twin[1]), place, amounts, told, twin=twin)
+
+    def _told(
+        self,
+        field: Field,
+        object_id: str,
+        versions: Sequence[Object],
+        place: Place,
+        amounts: frozenset[Decimal],
+        told: str,
+        *,
+        payload: Object | None = None,
+        twin: tuple[str, Object] | None = None,
+        whole: tuple[str, str] | None = None,
+    ) -> Mutation:
+        names = {name for each in versions for name in self._names(field, object_id, each, place)}
+        names |= {twin[0]} if twin else set()
+        # What is worth nothing but for the change itself says nothing of the amount.
+        wanted = amounts if amounts - {Decimal(0)} else None
+        return Mutation(field, object_id, payload, twin, whole, frozenset(names), wanted, told)
 
     def _changed(
         self, field: Field, payload: Object, place: Place, chance: random.Random
@@ -243,7 +260,9 @@ class Evidence:
         listed, found = self._lists[field.stream], set()
         for length in depths or range(len(place) + 1):
             paths = (
-                listed.get("worth", ()) if length == 0 else listed.get("parts", {}).get(_pattern(place[:length]), {}).get("worth", ())
+                listed.get("worth", ())
+                if length == 0
+                else listed.get("parts", {}).get(_pattern(place[:length]), {}).get("worth", ())
             )
             for path in paths:
                 value = path if isinstance(path, int) else _lookup(_at(payload, place[:length]), path)
@@ -341,7 +360,11 @@ def _lookup(value: Any, path: str) -> Any:
 
 def _counts(value: Object, counts: Mapping[str, Any]) -> bool:
     for path, values in counts.items():
-        if (_lookup(value, path) in values["not"]) if isinstance(values, dict) else (_lookup(value, path) not in values):
+        if (
+            (_lookup(value, path) in values["not"])
+            if isinstance(values, dict)
+            else (_lookup(value, path) not in values)
+        ):
             return False
     return True
 

@@ -37,8 +37,7 @@ class Verdict:
 
     def __str__(self) -> str:
         field, said = self.mutation.field, "; ".join(map(_sentence, self.breaks[:4])) or "nothing"
-        amounts = sorted(self.mutation.amounts) if self.mutation.amounts else ["any"]
-        wanted = " or ".join(map(str, amounts))
+        wanted = " or ".join(map(str, sorted(self.mutation.amounts))) if self.mutation.amounts else "any"
         return f"{self.how}: {field}, {self.mutation.object_id} {self.mutation.told} (worth {wanted}): {said}"
 
 
@@ -56,13 +55,13 @@ class Outcome:
         return not (self.count(UNSEEN) or self.count(INEXACT) or self.disagreements)
 
 
-def clean_run(folder: Path, seed: int, **size: int) -> tuple[Path, Path]:
+def clean_run(folder: Path, seed: int) -> tuple[Path, Path]:
     """Dataset and warehouse of a company without defects that went through the production job once.
 
     Raises RuntimeError with what the job said.
     """
     dataset, warehouse = folder / "dataset", folder / "tieout.duckdb"
-    generate(dataset, seed=seed, defects="none", **size)
+    generate(dataset, seed=seed, customers=24, months=3, events=12_000, defects="none")
     done = subprocess.run(
         [Path(sys.executable).with_name("tieout"), "demo", "--dataset", str(dataset), "--warehouse", str(warehouse)],
         env={**os.environ, "TIEOUT_HOME": str(folder)},
@@ -143,7 +142,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="fields whose `stream path: kind` has this in it")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tieout-mutation-") as folder:
-        dataset, warehouse = clean_run(Path(folder), arguments.seed, customers=24, months=3, events=12_000)
+        dataset, warehouse = clean_run(Path(folder), arguments.seed)
         with Rebuild(warehouse, Path(folder, "rebuild"), dataset / "orb" / "events.jsonl") as rebuild:
             outcome = mutate(rebuild, arguments.mutations, arguments.sampled, arguments.seed, arguments.only)
     for found in outcome.verdicts:

@@ -17,7 +17,7 @@ from tests.hostile.rebuild import Break, Rebuild
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rebuild]:
     folder = tmp_path_factory.mktemp("mutation")
-    dataset, warehouse = clean_run(folder, seed=7, customers=24, months=3, events=12_000)
+    dataset, warehouse = clean_run(folder, seed=7)
     with Rebuild(warehouse, folder / "rebuild", dataset / "orb" / "events.jsonl") as rebuild:
         yield rebuild
 
