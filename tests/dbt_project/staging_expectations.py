@@ -84,6 +84,16 @@ def _tax(found: dict[str, Any]) -> Value:
     return total - without if isinstance(total, Decimal) and isinstance(without, Decimal) else None
 
 
+def _sum(path: str, key: str = "amount", currency: str = "currency") -> Column:
+    """The amounts of a list's elements, in major units."""
+
+    def read(found: dict[str, Any]) -> Value:
+        elements: Any = at(path)(found) or []
+        return major("sum")({"currency": at(currency)(found), "sum": sum(element[key] for element in elements)})
+
+    return read
+
+
 def _count(path: str) -> Column:
     return lambda found: len(at(path)(found) or [])  # type: ignore[arg-type]
 
@@ -211,6 +221,10 @@ STRIPE: Mapping[str, Staged] = {
             "collection_method": text("collection_method"),
             "attempt_count": at("attempt_count"),
             "subtotal_amount": major("subtotal"),
+            "subtotal_excluding_tax_amount": major("subtotal_excluding_tax"),
+            "discount_amount": _sum("total_discount_amounts"),
+            "shipping_amount": major("amount_shipping"),
+            "stated_tax_amount": lambda found: None if found.get("total_taxes") is None else _sum("total_taxes")(found),
             "total_excluding_tax_amount": major("total_excluding_tax"),
             "tax_amount": _tax,
             "total_amount": major("total"),
@@ -260,6 +274,7 @@ STRIPE: Mapping[str, Staged] = {
             "quantity": decimal("quantity_decimal", "quantity"),
             "unit_amount": major("pricing.unit_amount_decimal", "unit_amount_excluding_tax"),
             "subtotal_amount": major("subtotal"),
+            "tax_amount": _sum("taxes"),
             "amount": major("amount"),
             "is_discountable": at("discountable"),
             "period_start_at": instant("period.start"),
@@ -326,6 +341,10 @@ STRIPE: Mapping[str, Staged] = {
             "memo": text("memo"),
             "refund_count": _count("refunds"),
             "subtotal_amount": major("subtotal"),
+            "customer_balance_transaction_id": text("customer_balance_transaction"),
+            "subtotal_excluding_tax_amount": major("subtotal_excluding_tax"),
+            "shipping_amount": major("amount_shipping"),
+            "stated_tax_amount": lambda found: None if found.get("total_taxes") is None else _sum("total_taxes")(found),
             "discount_amount": major("discount_amount"),
             "total_excluding_tax_amount": major("total_excluding_tax"),
             "tax_amount": _tax,
@@ -414,6 +433,10 @@ STRIPE: Mapping[str, Staged] = {
             "reason": text("reason"),
             "network_reason_code": text("payment_method_details.card.network_reason_code"),
             "amount": major("amount"),
+            "settlement_currency": upper("balance_transactions.0.currency"),
+            "booked_gross_amount": _sum("balance_transactions", "amount", "balance_transactions.0.currency"),
+            "booked_fee_amount": _sum("balance_transactions", "fee", "balance_transactions.0.currency"),
+            "booked_net_amount": _sum("balance_transactions", "net", "balance_transactions.0.currency"),
             "is_charge_refundable": at("is_charge_refundable"),
             "evidence_due_at": instant("evidence_details.due_by"),
             **_CURRENCY,
@@ -428,6 +451,9 @@ STRIPE: Mapping[str, Staged] = {
             "balance_type": text("balance_type"),
             "description": text("description"),
             "exchange_rate": decimal("exchange_rate"),
+            "listed_fee_amount": _sum("fee_details"),
+            "fee_count": _count("fee_details"),
+            "fee_currency": upper("fee_details.0.currency"),
             **_TRANSACTION,
         },
     ),

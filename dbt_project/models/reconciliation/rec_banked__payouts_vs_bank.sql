@@ -94,8 +94,13 @@ right_side as (
         {'cause': 'payout_not_in_bank', 'when': 'm.right_ref is null'},
         {'cause': 'deposit_unknown', 'when': 'm.left_ref is null'},
         {'cause': 'deposit_amount_differs', 'when': 'm.is_different'},
+        {
+            'cause': 'unexplained',
+            'when': 'not ' ~ in_window ~ " or l.status = 'in_transit' and " ~ add_to_date('day', 'settings.window_days', 'l.arrival_date') ~ ' < l.booked_until',
+        },
     ],
     evidence={
+        'payout_status': 'l.status',
         'trace_id': 'l.trace_id',
         'bank_reference': 'r.reference',
         'bank_description': 'r.description',

@@ -29,6 +29,7 @@ movements as (
         customer_id,
         currency,
         amount_captured as amount,
+        balance_transaction_id,
         created_at,
     from {{ ref('fct_payments') }}
     where status = 'succeeded'
@@ -40,6 +41,7 @@ movements as (
         customer_id,
         currency,
         -amount as amount,
+        balance_transaction_id,
         created_at,
     from {{ ref('fct_refunds') }}
     where status = 'succeeded' or balance_transaction_id is not null
@@ -51,6 +53,7 @@ movements as (
         customer_id,
         currency,
         amount,
+        failure_balance_transaction_id as balance_transaction_id,
         created_at,
     from {{ ref('fct_refunds') }}
     where failure_balance_transaction_id is not null or status = 'failed' and balance_transaction_id is not null
@@ -62,6 +65,7 @@ movements as (
         customer_id,
         currency,
         -amount as amount,
+        cast(null as string) as balance_transaction_id,
         created_at,
     from {{ ref('fct_disputes') }}
     where is_withdrawn
@@ -73,6 +77,7 @@ movements as (
         customer_id,
         currency,
         amount,
+        cast(null as string) as balance_transaction_id,
         created_at,
     from {{ ref('fct_disputes') }}
     where status = 'won'
@@ -121,6 +126,8 @@ left_side as (
         end as amount,
         source_id,
         kind,
+        case when kind in ('charge', 'refund') then balance_transaction_id end as balance_transaction_id,
+        case when kind in ('charge', 'refund', 'dispute') then {{ date_of('created_at') }} end as moved_on,
         currency as own_currency,
         settlement_currency,
     from converted
@@ -139,9 +146,12 @@ right_side as (
         reporting_category,
         payout_id,
         created_at,
+        {{ date_of('created_at') }} as booked_on,
     from transactions
 
 ),
+
+{%- set days_apart = 'abs(' ~ date_difference('day', 'l.moved_on', 'r.booked_on') ~ ')' %}
 
 {{ reconcile(
     comparison='collected__movements_vs_balance_transactions',
@@ -153,11 +163,15 @@ right_side as (
         {'cause': 'balance_transaction_duplicated', 'when': "m.match_rule = 'second_claim'"},
         {'cause': 'balance_transaction_missing', 'when': 'm.right_ref is null'},
         {'cause': 'conversion_differs', 'when': 'm.is_different and l.settlement_currency = r.currency'},
+        {'cause': 'unexplained', 'when': 'l.balance_transaction_id <> r.ref or ' ~ days_apart ~ ' > settings.window_days'},
     ],
     evidence={
         'kind': 'coalesce(l.kind, r.reporting_category)',
         'source_id': 'coalesce(l.source_id, r.source_id)',
         'own_currency': 'l.own_currency',
         'payout_id': 'r.payout_id',
+        'named_balance_transaction': 'l.balance_transaction_id',
+        'moved_on': 'cast(l.moved_on as string)',
+        'booked_on': 'cast(r.booked_on as string)',
     },
 ) }}

@@ -28,7 +28,6 @@ left_side as (
         {{ year_month(date_of('min(created_at)')) }} as period,
         currency,
         {{ sum_decimal('movement') }} as amount,
-        {{ sum_decimal("case when entry_type = 'increment' then movement else 0 end") }} as granted,
         {{ sum_integer('case when has_terms_of_block then 0 else 1 end') }} as entries_with_other_terms,
     from movements
     group by credit_block_id, customer_id, currency
@@ -44,7 +43,6 @@ right_side as (
         coalesce(left_side.period, {{ year_month(date_of('blocks.effective_at')) }}) as period,
         coalesce(left_side.currency, customers.currency) as currency,
         blocks.balance as amount,
-        blocks.maximum_initial_balance,
         blocks.status,
         wrong_grants.credit_block_id is not null as is_grant_wrong,
     from {{ ref('stg_orb__credit_blocks') }} as blocks
@@ -61,12 +59,12 @@ right_side as (
         {'rule': 'credit_block', 'on': 'r.ref = l.ref'},
     ],
     causes=[
-        {'cause': 'unexplained', 'when': 'not r.is_grant_wrong and (l.entries_with_other_terms > 0 or l.granted <> r.maximum_initial_balance)'},
+        {'cause': 'unexplained', 'when': 'm.right_ref is null'},
+        {'cause': 'unexplained', 'when': 'not r.is_grant_wrong and l.entries_with_other_terms > 0'},
     ],
     evidence={
         'block_status': 'r.status',
         'entries_with_another_cost_basis_or_expiry': 'cast(l.entries_with_other_terms as string)',
-        'initial_balance_is_what_the_ledger_granted': 'cast(l.granted = r.maximum_initial_balance as string)',
     },
     upstream={'credits__movements_vs_balances': 1, 'credits__topups_vs_grants': -1, 'credits__refunds_vs_voids': 1},
 ) }}

@@ -76,6 +76,7 @@ right_side as (
         'entry_type': 'l.entry_type',
         'sequence_number': 'cast(l.sequence_number as string)',
         'previous_sequence_number': 'cast(l.previous_sequence_number as string)',
+        'missing_from': "case when l.sequence_number > l.previous_sequence_number + 1 then cast(l.previous_sequence_number + 1 as string) end",
         'starting_balance_and_amount_are_the_ending_balance': 'cast(l.adds_up as string)',
     },
 ) }}

@@ -12,6 +12,8 @@ with wallet as (
             else wallet_transaction_id
         end as movement_key,
         kind in ('usage', 'expiry') as is_of_a_day,
+        case when kind in ('usage', 'expiry', 'refund') then kind else 'grant' end as sort,
+        payment_intent_id,
         cast(occurred_at as timestamp) as occurred_at,
     from {{ ref('stg_app__wallet_transactions') }}
 
@@ -32,6 +34,14 @@ ledger as (
             else coalesce(wallet_transaction_id, ledger_entry_id)
         end as movement_key,
         entry_type in ('decrement', 'amendment', 'credit_block_expiry') as is_of_a_day,
+        case entry_type
+            when 'decrement' then 'usage'
+            when 'amendment' then 'usage'
+            when 'credit_block_expiry' then 'expiry'
+            when 'void' then 'refund'
+            else 'grant'
+        end as sort,
+        payment_intent_id,
         created_at as occurred_at,
     from {{ ref('int_credits__ledger_movements') }}
     where movement <> 0
@@ -55,6 +65,8 @@ known_until as (
         {{ rows }}.currency,
         {{ to_decimal('sum(' ~ rows ~ '.amount) over (partition by ' ~ rows ~ '.movement_key, ' ~ rows ~ '.currency)') }} as amount,
         {{ rows }}.movement_key,
+        {{ rows }}.sort,
+        {{ rows }}.payment_intent_id,
         count(*) over (partition by {{ rows }}.movement_key, {{ rows }}.currency) as row_count,
         {{ rows }}.occurred_at,
         known_until.both_until,
@@ -85,9 +97,14 @@ known_until as (
     ],
     causes=[
         {'cause': 'wallet_differs', 'status': 'timing', 'when': 'm.is_different and ' ~ clears_by ~ ' > coalesce(l.both_until, r.both_until)'},
-        {'cause': 'wallet_differs', 'when': 'm.is_different'},
+        {'cause': 'wallet_differs', 'when': "m.is_different or l.sort <> r.sort or l.sort = 'grant' and l.payment_intent_id <> r.payment_intent_id"},
     ],
     evidence={
+        'movement': 'coalesce(l.movement_key, r.movement_key)',
+        'wallet_kind': 'l.sort',
+        'ledger_kind': 'r.sort',
+        'wallet_payment_intent_id': 'l.payment_intent_id',
+        'ledger_payment_intent_id': 'r.payment_intent_id',
         'wallet_transactions': 'cast(l.row_count as string)',
         'ledger_entries': 'cast(r.row_count as string)',
         'occurred_at': 'cast(coalesce(l.occurred_at, r.occurred_at) as string)',

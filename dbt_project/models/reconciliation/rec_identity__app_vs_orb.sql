@@ -25,6 +25,16 @@ billed_after_deletion as (
 
 ),
 
+used as (
+
+    select
+        customer_id,
+        max(usage_date) as last_used_on,
+    from {{ ref('fct_usage_daily') }}
+    group by customer_id
+
+),
+
 left_side as (
 
     -- what Orb may bill under the id that the product names: what it served before it deleted the customer
@@ -38,12 +48,16 @@ left_side as (
         coalesce(billed.currency, customers.currency, 'XXX') as currency,
         {{ to_decimal('coalesce(billed.billed_amount, 0) - coalesce(after.amount, 0)') }} as amount,
         customers.orb_customer_id,
+        customers.stripe_customer_id,
+        customers.currency as own_currency,
         billed.orb_customer_id is not null as is_in_orb,
         customers.account_type,
         customers.is_deleted,
         customers.deleted_at,
+        used.last_used_on,
     from {{ ref('dim_customers') }} as customers
     left join {{ ref('int_customers__orb_billed') }} as billed on customers.orb_customer_id = billed.orb_customer_id
+    left join used on customers.customer_id = used.customer_id
     left join billed_after_deletion as after on customers.customer_id = after.customer_id and billed.currency = after.currency
 
 ),
@@ -57,6 +71,9 @@ right_side as (
         currency,
         billed_amount as amount,
         orb_customer_id,
+        stripe_customer_id,
+        own_currency,
+        is_known,
     from {{ ref('int_customers__orb_billed') }}
 
 ),
@@ -70,11 +87,18 @@ right_side as (
     causes=[
         {'cause': 'deleted_customer_active', 'when': "m.is_different and m.match_rule = 'named_id' and l.is_deleted"},
         {'cause': 'customer_unmapped', 'when': 'm.left_ref is null or (m.right_ref is null and l.orb_customer_id is not null and not l.is_in_orb)'},
+        {'cause': 'unexplained', 'when': "m.match_rule = 'second_claim' or not r.is_known or l.own_currency <> r.own_currency"},
+        {'cause': 'deleted_customer_active', 'when': 'l.is_deleted and l.last_used_on > ' ~ date_of('l.deleted_at')},
+        {'cause': 'unexplained', 'when': 'l.customer_id <> r.customer_id or l.stripe_customer_id <> r.stripe_customer_id'},
     ],
     evidence={
         'product_names_orb_customer': 'l.orb_customer_id',
         'orb_names_customer': 'r.customer_id',
+        'product_names_stripe_customer': 'l.stripe_customer_id',
+        'orb_names_stripe_customer': 'r.stripe_customer_id',
+        'currency_in_orb': 'r.own_currency',
         'account_type': 'l.account_type',
+        'last_used_on': 'cast(l.last_used_on as string)',
         'deleted_on': 'cast(' ~ date_of('l.deleted_at') ~ ' as string)',
     },
 ) }}

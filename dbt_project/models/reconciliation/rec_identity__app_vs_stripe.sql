@@ -11,6 +11,7 @@ with left_side as (
         coalesce(collected.currency, customers.currency, 'XXX') as currency,
         coalesce(collected.collected_amount, {{ decimal_literal('0') }}) as amount,
         customers.stripe_customer_id,
+        customers.currency as own_currency,
         collected.stripe_customer_id is not null as is_in_stripe,
         customers.email,
         customers.account_type,
@@ -30,6 +31,9 @@ right_side as (
         currency,
         collected_amount as amount,
         stripe_customer_id,
+        named_customer_id,
+        own_currency,
+        is_known,
         email,
         is_deleted,
     from {{ ref('int_customers__stripe_collected') }}
@@ -47,10 +51,12 @@ right_side as (
         {'cause': 'customer_duplicated_in_stripe', 'when': "m.match_rule in ('second_claim', 'same_email')"},
         {'cause': 'customer_unmapped', 'when': 'm.left_ref is null or (m.right_ref is null and l.stripe_customer_id is not null and not l.is_in_stripe)'},
         {'cause': 'deleted_customer_active', 'when': 'r.is_deleted and not l.is_deleted'},
+        {'cause': 'unexplained', 'when': 'not r.is_known or l.customer_id <> r.named_customer_id or l.own_currency <> r.own_currency'},
     ],
     evidence={
         'product_names_stripe_customer': 'l.stripe_customer_id',
-        'stripe_names_customer': 'r.customer_id',
+        'stripe_names_customer': 'coalesce(r.named_customer_id, r.customer_id)',
+        'currency_in_stripe': 'r.own_currency',
         'account_type': 'l.account_type',
     },
 ) }}

@@ -112,6 +112,7 @@ right_side as (
         {'cause': 'invoice_amount_differs', 'when': 'm.is_different and m.left_ref is not null'},
         {'cause': 'invoice_status_differs', 'when': 'not m.is_different and ' ~ status_differs},
         {'cause': 'invoice_due_date_differs', 'when': 'l.due_date <> r.due_date'},
+        {'cause': 'unexplained', 'when': days_apart ~ ' > settings.window_days'},
     ],
     evidence={
         'orb_status': 'coalesce(l.status, r.orb_status)',
@@ -120,6 +121,8 @@ right_side as (
         'stripe_invoice_number': 'r.invoice_number',
         'orb_customer_id': 'l.customer_id',
         'stripe_customer_id': 'r.customer_id',
+        'orb_invoice_date': 'cast(l.invoice_date as string)',
+        'stripe_invoice_date': 'cast(r.invoice_date as string)',
         'orb_due_date': 'cast(l.due_date as string)',
         'stripe_due_date': 'cast(r.due_date as string)',
         'to_issue_at': 'cast(l.to_issue_at as string)',

@@ -19,6 +19,7 @@ left_side as (
         notes.total_amount as amount,
         notes.credit_note_number,
         notes.credit_note_type,
+        {{ date_of('notes.created_at') }} as credited_on,
     from {{ ref('fct_credit_notes') }} as notes
     inner join pairs on notes.invoice_id = pairs.invoice_id
     where not notes.is_void
@@ -37,11 +38,14 @@ right_side as (
         notes.credit_note_number,
         notes.credit_note_type,
         notes.created_at,
+        {{ date_of('notes.created_at') }} as credited_on,
     from {{ ref('fct_stripe_credit_notes') }} as notes
     inner join pairs on notes.stripe_invoice_id = pairs.stripe_invoice_id
     where notes.status = 'issued'
 
 ),
+
+{%- set days_apart = 'abs(' ~ date_difference('day', 'l.credited_on', 'r.credited_on') ~ ')' %}
 
 {{ reconcile(
     comparison='invoiced__orb_vs_stripe_credit_notes',
@@ -52,10 +56,15 @@ right_side as (
     causes=[
         {'cause': 'credit_note_one_sided', 'when': 'm.left_ref is null or m.right_ref is null'},
         {'cause': 'credit_note_amount_differs', 'when': 'm.is_different and l.currency = r.currency'},
+        {'cause': 'unexplained', 'when': 'l.customer_id <> r.customer_id or ' ~ days_apart ~ ' > settings.window_days'},
     ],
     evidence={
         'orb_credit_note_number': 'l.credit_note_number',
         'stripe_credit_note_number': 'r.credit_note_number',
+        'orb_customer_id': 'l.customer_id',
+        'stripe_customer_id': 'r.customer_id',
+        'orb_credited_on': 'cast(l.credited_on as string)',
+        'stripe_credited_on': 'cast(r.credited_on as string)',
         'orb_type': 'l.credit_note_type',
         'stripe_type': 'r.credit_note_type',
     },

@@ -21,7 +21,9 @@ collected as (
 select
     coalesce(customers.customer_id, collected.customer_id) as stripe_customer_id,
     ids.customer_id,
+    customers.app_customer_id as named_customer_id,
     customers.email,
+    customers.currency as own_currency,
     -- XXX is ISO 4217 for no currency; without money a customer counts where the first money is
     coalesce(collected.currency, customers.currency, 'XXX') as currency,
     {{ year_month('coalesce(collected.first_on, min(collected.first_on) over (), ' ~ date_of('customers.created_at') ~ ')') }} as period,
@@ -30,6 +32,7 @@ select
         partition by coalesce(customers.customer_id, collected.customer_id)
         order by case when collected.currency = customers.currency then 0 else 1 end, collected.currency
     ) = 1 as is_main_currency,
+    customers.customer_id is not null as is_known,
     coalesce(customers.is_deleted, false) as is_deleted,
 from customers
 full outer join collected on customers.customer_id = collected.customer_id

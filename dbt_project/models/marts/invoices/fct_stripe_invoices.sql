@@ -7,7 +7,7 @@ select
     invoices.status,
     invoices.currency,
     invoices.subtotal_amount,
-    invoices.tax_amount,
+    coalesce(invoices.stated_tax_amount, invoices.tax_amount) as tax_amount,
     invoices.total_amount,
     invoices.amount_due,
     invoices.amount_paid,

@@ -58,6 +58,8 @@ renamed as (
         {{ to_decimal('total_amount') }} as total_amount,
         {{ to_decimal('amount_due') }} as amount_due,
         {{ to_decimal('minimum_amount') }} as minimum_amount,
+        {{ json_document('payload', '$.credit_notes') }} as credit_notes,
+        {{ json_array_length('payload', '$.customer_balance_transactions') }} > 0 as is_settled_by_balance,
         {{ to_boolean('will_auto_issue') }} as will_auto_issue,
         is_deleted,
         {{ timestamp_from_iso('created_at') }} as created_at,

@@ -9,6 +9,7 @@ fields as (
     {{ json_fields('source', {
         'invoice_id': '$.invoice',
         'customer_id': '$.customer',
+        'customer_balance_transaction_id': '$.customer_balance_transaction',
         'refund_id': '$.refunds[0].refund',
         'refund_id_before_2025': '$.refund',
         'orb_credit_note_id': '$.metadata.orb_credit_note_id',
@@ -19,6 +20,8 @@ fields as (
         'memo': '$.memo',
         'currency': '$.currency',
         'subtotal_amount': '$.subtotal',
+        'subtotal_excluding_tax_amount': '$.subtotal_excluding_tax',
+        'shipping_amount': '$.amount_shipping',
         'discount_amount': '$.discount_amount',
         'total_excluding_tax_amount': '$.total_excluding_tax',
         'total_amount': '$.total',
@@ -46,6 +49,7 @@ renamed as (
         object_id as credit_note_id,
         invoice_id,
         customer_id,
+        customer_balance_transaction_id,
         coalesce(refund_id, refund_id_before_2025) as refund_id,
         orb_credit_note_id,
         credit_note_number,
@@ -56,7 +60,13 @@ renamed as (
         upper(currency) as currency,
         {{ json_array_length('payload', '$.refunds') }} as refund_count,
         {{ minor_to_major('subtotal_amount', 'currency') }} as subtotal_amount,
+        {{ minor_to_major('subtotal_excluding_tax_amount', 'currency') }} as subtotal_excluding_tax_amount,
+        {{ minor_to_major('shipping_amount', 'currency') }} as shipping_amount,
         {{ minor_to_major('discount_amount', 'currency') }} as discount_amount,
+        case
+            when {{ json_document('payload', '$.total_taxes') }} is not null
+                then {{ minor_to_major(json_array_sum('payload', '$.total_taxes', '$.amount'), 'currency') }}
+        end as stated_tax_amount,
         {{ minor_to_major('total_excluding_tax_amount', 'currency') }} as total_excluding_tax_amount,
         {{ minor_to_major('total_amount', 'currency') }} - {{ minor_to_major('total_excluding_tax_amount', 'currency') }} as tax_amount,
         {{ minor_to_major('total_amount', 'currency') }} as total_amount,

@@ -14,6 +14,7 @@ fields as (
         'network_reason_code': '$.payment_method_details.card.network_reason_code',
         'currency': '$.currency',
         'amount': '$.amount',
+        'settlement_currency': '$.balance_transactions[0].currency',
         'is_charge_refundable': '$.is_charge_refundable',
         'is_livemode': '$.livemode',
         'created_at': '$.created',
@@ -39,6 +40,10 @@ renamed as (
         network_reason_code,
         upper(currency) as currency,
         {{ minor_to_major('amount', 'currency') }} as amount,
+        upper(settlement_currency) as settlement_currency,
+        {% for stated, path in [('gross', '$.amount'), ('fee', '$.fee'), ('net', '$.net')] -%}
+        {{ minor_to_major(json_array_sum('payload', '$.balance_transactions', path), 'settlement_currency') }} as booked_{{ stated }}_amount,
+        {% endfor -%}
         {{ to_boolean('is_charge_refundable') }} as is_charge_refundable,
         {{ to_boolean('is_livemode') }} as is_livemode,
         is_deleted,

@@ -59,6 +59,7 @@ renamed as (
         {{ to_big_decimal('coalesce(quantity_decimal, quantity)') }} as quantity,
         {{ minor_to_major_price('coalesce(unit_amount, unit_amount_before_2025)', 'currency') }} as unit_amount,
         {{ minor_to_major('subtotal_amount', 'currency') }} as subtotal_amount,
+        {{ minor_to_major(json_array_sum('payload', '$.taxes', '$.amount'), 'currency') }} as tax_amount,
         {{ minor_to_major('amount', 'currency') }} as amount,
         {{ to_boolean('is_discountable') }} as is_discountable,
         {{ to_boolean('is_livemode') }} as is_livemode,

@@ -21,6 +21,8 @@ fields as (
         'currency': '$.currency',
         'attempt_count': '$.attempt_count',
         'subtotal_amount': '$.subtotal',
+        'subtotal_excluding_tax_amount': '$.subtotal_excluding_tax',
+        'shipping_amount': '$.amount_shipping',
         'total_excluding_tax_amount': '$.total_excluding_tax',
         'total_amount': '$.total',
         'amount_due': '$.amount_due',
@@ -70,7 +72,14 @@ renamed as (
         upper(currency) as currency,
         {{ to_integer('attempt_count') }} as attempt_count,
         {{ minor_to_major('subtotal_amount', 'currency') }} as subtotal_amount,
+        {{ minor_to_major('subtotal_excluding_tax_amount', 'currency') }} as subtotal_excluding_tax_amount,
+        {{ minor_to_major(json_array_sum('payload', '$.total_discount_amounts', '$.amount'), 'currency') }} as discount_amount,
+        {{ minor_to_major('shipping_amount', 'currency') }} as shipping_amount,
         {{ minor_to_major('total_excluding_tax_amount', 'currency') }} as total_excluding_tax_amount,
+        case
+            when {{ json_document('payload', '$.total_taxes') }} is not null
+                then {{ minor_to_major(json_array_sum('payload', '$.total_taxes', '$.amount'), 'currency') }}
+        end as stated_tax_amount,
         {{ minor_to_major('total_amount', 'currency') }} - {{ minor_to_major('total_excluding_tax_amount', 'currency') }} as tax_amount,
         {{ minor_to_major('total_amount', 'currency') }} as total_amount,
         {{ minor_to_major('amount_due', 'currency') }} as amount_due,

@@ -1,0 +1,177 @@
+{{ config(materialized='table') }}
+
+{#- what a price is made of: single numbers, and lists whose elements have their bounds and amounts spelled in one of several ways -#}
+{%- set parameters = [
+    'unit_amount', 'package_amount', 'package_size', 'allocation', 'default_unit_amount', 'percent', 'minimum_amount', 'maximum_amount',
+] -%}
+{%- set lists = [
+    ('$.tiers', 'above', ['first_unit', 'tier_lower_bound']),
+    ('$.tiers', 'up_to', ['last_unit', 'maximum_units']),
+    ('$.tiers', 'amount', ['unit_amount', 'per_unit']),
+    ('$.consumption_table', 'above', ['threshold']),
+    ('$.consumption_table', 'amount', ['total_amount']),
+    ('$.matrix_values', 'amount', ['unit_amount']),
+] -%}
+with prices as (
+
+    select distinct
+        'product' as source,
+        price_ref as owner,
+        concat(price_ref, '/', product_id) as price_ref,
+        orb_price_id,
+        price_model,
+        price_config,
+        currency,
+    from {{ ref('int_rating__contract_prices') }}
+    where is_agreed
+    union all
+    select
+        'product' as source,
+        price_book_id as owner,
+        price_book_id as price_ref,
+        orb_price_id,
+        price_model,
+        price_config,
+        currency,
+    from {{ ref('stg_app__price_book') }}
+    where not is_deleted
+    union all
+    select
+        'orb' as source,
+        price_id as owner,
+        price_id as price_ref,
+        price_id as orb_price_id,
+        model_type as price_model,
+        price_config,
+        currency,
+    from {{ ref('stg_orb__prices') }}
+    where not is_deleted
+
+),
+
+adjustments as (
+
+    select
+        subscriptions.subscription_id,
+        subscriptions.currency,
+        {{ json_text('adjustment', '$.adjustment.adjustment_type') }} as adjustment_type,
+        {{ json_text('adjustment', '$.adjustment.applies_to_price_ids[0]') }} as first_price_id,
+        {{ to_date("substr(" ~ json_text('adjustment', '$.start_date') ~ ", 1, 10)") }} as valid_from,
+        {{ to_date("substr(" ~ json_text('adjustment', '$.end_date') ~ ", 1, 10)") }} as valid_to,
+        coalesce(
+            {% for value in ['usage_discount', 'amount_discount', 'minimum_amount', 'maximum_amount'] -%}
+            {{ to_decimal(json_text('adjustment', '$.adjustment.' ~ value)) }},
+            {% endfor -%}
+            {{ multiply(to_decimal(json_text('adjustment', '$.adjustment.percentage_discount')), decimal_literal('100')) }}
+        ) as amount,
+    from {{ ref('stg_orb__subscriptions') }} as subscriptions
+    {{ unnest_json_array('subscriptions.adjustment_intervals', '$', 'adjustment', 'adjustment_offset') }}
+    where not subscriptions.is_deleted
+
+),
+
+terms as (
+
+    select
+        'product' as source,
+        terms.contract_id as owner,
+        contracts.orb_subscription_id,
+        terms.currency,
+        terms.adjustment_type,
+        terms.product_id,
+        terms.valid_from,
+        terms.valid_to,
+        {{ to_decimal('terms.adjustment_value') }} as amount,
+    from {{ ref('int_rating__contract_terms') }} as terms
+    inner join {{ ref('stg_app__contracts') }} as contracts on terms.contract_id = contracts.contract_id
+    where contracts.orb_subscription_id is not null
+    union all
+    select
+        'orb' as source,
+        adjustments.subscription_id as owner,
+        adjustments.subscription_id as orb_subscription_id,
+        adjustments.currency,
+        adjustments.adjustment_type,
+        case when adjustments.adjustment_type not in ('minimum', 'percentage_discount') then items.product_code end as product_id,
+        adjustments.valid_from,
+        adjustments.valid_to,
+        adjustments.amount,
+    from adjustments
+    left join {{ ref('stg_orb__prices') }} as prices on adjustments.first_price_id = prices.price_id
+    left join {{ ref('stg_orb__items') }} as items on prices.item_id = items.item_id
+
+),
+
+figures as (
+
+    select
+        source,
+        owner,
+        owner as price_ref,
+        orb_subscription_id as orb_price_id,
+        cast(null as string) as price_model,
+        currency,
+        concat(
+            adjustment_type,
+            coalesce(concat(' of ', product_id), ''),
+            ' from ', {{ iso_date('valid_from') }},
+            coalesce(concat(' to ', {{ iso_date('valid_to') }}), '')
+        ) as figure,
+        amount,
+    from terms
+    union all
+    {% for parameter in parameters -%}
+    select
+        source,
+        owner,
+        price_ref,
+        orb_price_id,
+        price_model,
+        currency,
+        '{{ parameter }}' as figure,
+        {{ to_decimal(json_text('price_config', '$.' ~ parameter)) }} as amount,
+    from prices
+    union all
+    {% endfor -%}
+    {% for path, figure, spellings in lists -%}
+    select
+        source,
+        owner,
+        price_ref,
+        orb_price_id,
+        price_model,
+        currency,
+        concat('{{ path[2:] }} ', cast(step_offset + 1 as string), ' {{ figure }}') as figure,
+        {% set spelled -%}
+        coalesce({% for spelling in spellings %}{{ json_text('step', '$.' ~ spelling) }}, {% endfor %}cast(null as string))
+        {%- endset -%}
+        {{ to_decimal(spelled) }} as amount,
+    from prices
+    {{ unnest_json_array('prices.price_config', path, 'step', 'step_offset') }}
+    union all
+    {% endfor -%}
+    select
+        source,
+        owner,
+        price_ref,
+        orb_price_id,
+        price_model,
+        currency,
+        'prorated' as figure,
+        {{ to_decimal("case when " ~ to_boolean(json_text('price_config', '$.prorated')) ~ " then 1 end") }} as amount,
+    from prices
+
+)
+
+select
+    source,
+    owner,
+    price_ref,
+    orb_price_id,
+    price_model,
+    currency,
+    figure,
+    amount,
+    row_number() over (partition by source, price_ref order by figure) as figure_no,
+from figures
+where amount <> 0
