@@ -62,7 +62,15 @@ def staged(dbt: Dbt) -> Path:
     warehouse = dbt.target / "tieout.duckdb"
     land(warehouse, OBJECTS)
     built = dbt.invoke(
-        "build", "--select", "staging", "currencies", "--exclude-resource-type", "test", warehouse=warehouse
+        "build",
+        "--select",
+        "staging",
+        "currencies",
+        "int_usage__app_events",
+        "int_usage__landings",
+        "--exclude-resource-type",
+        "test",
+        warehouse=warehouse,
     )
     assert built.success, built.exception or [result.message for result in built.result if result.status == "error"]
     return warehouse

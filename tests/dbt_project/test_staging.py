@@ -92,7 +92,7 @@ def test_text_is_unescaped_and_json_null_is_null(staged: Path) -> None:
 def test_as_of_shows_what_was_known_then(dbt: Dbt, staged: Path, tmp_path: Path) -> None:
     warehouse = copy_of(staged, tmp_path)
     july = "{as_of: '2026-07-15T00:00:00Z'}"
-    select = ("stg_stripe__customers", "stg_orb__invoice_lines", "stg_app__usage_events")
+    select = ("stg_stripe__customers", "stg_orb__invoice_lines", "+int_usage__app_events")
     run = dbt.invoke("run", "--select", *select, "--vars", july, warehouse=warehouse)
     assert run.success, run.exception
     customers = rows_of(
@@ -107,7 +107,7 @@ def test_as_of_shows_what_was_known_then(dbt: Dbt, staged: Path, tmp_path: Path)
     ]
     lines = rows_of(warehouse, "select invoice_line_id from staging.stg_orb__invoice_lines order by all")
     assert [row["invoice_line_id"] for row in lines] == ["line_1", "line_draft_only"]
-    events = rows_of(warehouse, "select event_id, input_tokens from staging.stg_app__usage_events")
+    events = rows_of(warehouse, "select event_id, input_tokens from intermediate.int_usage__app_events")
     assert [tuple(row.values()) for row in events] == [("event_1", 1)]
 
 
@@ -205,7 +205,7 @@ def test_a_contract_keeps_its_digits_its_overrides_and_its_adjustments(staged: P
 
 def test_a_usage_event_read_twice_is_one_event(staged: Path) -> None:
     events = rows_of(
-        staged, "select event_id, input_tokens, megapixels from staging.stg_app__usage_events order by all"
+        staged, "select event_id, input_tokens, megapixels from intermediate.int_usage__app_events order by all"
     )
     assert [tuple(row.values()) for row in events] == [("event_1", 2, None), ("event_2", None, Decimal("1.500001"))]
 

@@ -9,3 +9,15 @@
     {%- if target.type == 'bigquery' and cluster -%}{%- do settings.update(cluster_by=cluster) -%}{%- endif -%}
     {{ return(settings) }}
 {%- endmacro %}
+
+{# Settings of an incremental model: what a build brings of a day takes the day's place, or a row's the place of the row with its key. #}
+{% macro replacing_days(day, cluster=none) -%}
+    {%- set settings = layout(day, cluster=cluster) -%}
+    {%- if target.type == 'bigquery' -%}{%- do settings.update(incremental_strategy='insert_overwrite') -%}
+    {%- else -%}{%- do settings.update(incremental_strategy='delete+insert', unique_key=day) -%}{%- endif -%}
+    {{ return(settings) }}
+{%- endmacro %}
+
+{% macro replacing_rows(key) -%}
+    {{ return({'incremental_strategy': 'merge' if target.type == 'bigquery' else 'delete+insert', 'unique_key': key}) }}
+{%- endmacro %}

@@ -1,6 +1,6 @@
 {#- what dbt itself found out (staging.tieout) is not knowledge of the sources: with it every run would know something new -#}
 {%- set staged = {
-    'app': ['contracts', 'customers', 'price_book', 'usage_events', 'wallet_transactions'],
+    'app': ['contracts', 'customers', 'price_book', 'wallet_transactions'],
     'bank': ['statement_lines'],
     'orb': [
         'backfills', 'credit_blocks', 'credit_ledger', 'credit_notes', 'customers', 'event_volume', 'events', 'invoices', 'items',
@@ -16,12 +16,13 @@
 with newest as (
 
     {% for source, entities in staged.items() -%}
-    {% set is_last_source = loop.last -%}
     {% for entity in entities -%}
     select max(read_at) as read_at from {{ ref('stg_' ~ source ~ '__' ~ entity) }}
-    {{ 'union all' if not (loop.last and is_last_source) }}
+    union all
     {% endfor -%}
-    {% endfor %}
+    {% endfor -%}
+    select max(read_at) as read_at from {{ ref('int_usage__landings') }}
+
 )
 
 select cast(coalesce(max(read_at), {{ as_of() }}) as timestamp) as known_at

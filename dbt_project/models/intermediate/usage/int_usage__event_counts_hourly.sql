@@ -3,10 +3,10 @@
 with app_hours as (
 
     select
-        {{ truncate_timestamp('hour', 'occurred_at') }} as hour_at,
-        count(*) as app_events,
-    from {{ ref('stg_app__usage_events') }}
-    group by {{ truncate_timestamp('hour', 'occurred_at') }}
+        hour_at,
+        event_count as app_events,
+    from {{ ref('int_usage__app_hourly') }}
+    where hour_at is not null
 
 ),
 

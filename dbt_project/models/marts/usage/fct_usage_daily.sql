@@ -1,26 +1,6 @@
 {{ config(materialized='table', **layout('usage_date', cluster=['customer_id'])) }}
 
-with measured as (
-
-    select
-        customer_id,
-        event_name,
-        model,
-        {{ date_of('occurred_at') }} as usage_date,
-        {{ sum_integer('input_tokens') }} as input_tokens,
-        {{ sum_integer('output_tokens') }} as output_tokens,
-        {{ sum_decimal('megapixels') }} as megapixels,
-        {{ sum_decimal('video_seconds') }} as video_seconds,
-        {{ sum_decimal('gpu_seconds') }} as gpu_seconds,
-        count(*) as event_count,
-        min(occurred_at) as first_occurred_at,
-        max(occurred_at) as last_occurred_at,
-    from {{ ref('stg_app__usage_events') }}
-    group by customer_id, event_name, model, {{ date_of('occurred_at') }}
-
-),
-
-metered as (
+with metered as (
 
     {% for metric, event_name, column in usage_metrics() -%}
     {% set measure = column or 'event_count' -%}
@@ -33,7 +13,7 @@ metered as (
         event_count,
         first_occurred_at,
         last_occurred_at,
-    from measured
+    from {{ ref('int_usage__app_daily') }}
     where event_name = '{{ event_name }}' and {{ measure }} is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}

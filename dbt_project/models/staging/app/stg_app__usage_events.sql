@@ -3,12 +3,7 @@
 with source as (
 
     select * from {{ source('raw_app', 'usage_events') }}
-
-),
-
-newest as (
-
-    {{ newest_row('source', 'event_id') }}
+    {{ known_at_as_of() }}
 
 ),
 
@@ -28,7 +23,7 @@ renamed as (
         recorded_at,
         batch_id,
         read_at,
-    from newest
+    from source
 
 )
 
