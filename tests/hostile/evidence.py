@@ -303,6 +303,9 @@ class Evidence:
             other = next(o.split("/")[0] for o in sorted(self._objects[name]) if o.split("/")[0] != payout)
             return f"{other}/{payload['id']}", twin
         twin[key] = _other_id(payload[key])
+        for path in self._lists[name].get("parts", {}):
+            for part in _lookup(twin, path.removesuffix("[]")) or ():
+                part |= {key: _other_id(value) for key, value in part.items() if key == "id"}
         return object_id.replace(payload[key], twin[key]), twin
 
 

@@ -107,7 +107,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
         self.connection.execute("begin")
         try:
             self._rebuild(stream, change)
-            looked_up = self.connection.execute(f"select * from {_table(_LOOKED_UP)}").to_arrow_table()
+            looked_up = self.connection.sql(f"select * from {_table(_LOOKED_UP)}").to_arrow_table()
         finally:
             self.connection.execute("rollback")
         self.connection.execute("checkpoint")

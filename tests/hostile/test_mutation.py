@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -53,12 +52,9 @@ def test_a_field_that_nobody_has_looked_at_stops_the_harness(
         Evidence(rebuilt.connection)
 
 
-def test_every_reason_why_a_field_carries_no_money_is_given(rebuilt: Rebuild) -> None:
-    chance = random.Random(1)
+def test_every_kind_of_change_is_tried(rebuilt: Rebuild) -> None:
     kinds = {field.kind for field in Evidence(rebuilt.connection).fields}
     assert {"minor", "major", "quantity", "currency", "reference", "date", "status", "dropped", "doubled"} <= kinds
-    for field in Evidence(rebuilt.connection).fields[:5]:
-        assert Evidence(rebuilt.connection).mutation(field, chance) is not None
 
 
 _MUTATION = Mutation(

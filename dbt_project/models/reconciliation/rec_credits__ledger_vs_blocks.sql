@@ -59,7 +59,7 @@ right_side as (
         {'rule': 'credit_block', 'on': 'r.ref = l.ref'},
     ],
     causes=[
-        {'cause': 'unexplained', 'when': 'm.right_ref is null'},
+        {'cause': 'unexplained', 'when': 'm.left_ref is null or m.right_ref is null'},
         {'cause': 'unexplained', 'when': 'not r.is_grant_wrong and l.entries_with_other_terms > 0'},
     ],
     evidence={

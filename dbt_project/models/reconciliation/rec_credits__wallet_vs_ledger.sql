@@ -14,6 +14,7 @@ with wallet as (
         kind in ('usage', 'expiry') as is_of_a_day,
         case when kind in ('usage', 'expiry', 'refund') then kind else 'grant' end as sort,
         payment_intent_id,
+        kind = 'promotional_grant' as is_given,
         cast(occurred_at as timestamp) as occurred_at,
     from {{ ref('stg_app__wallet_transactions') }}
 
@@ -42,6 +43,7 @@ ledger as (
             else 'grant'
         end as sort,
         payment_intent_id,
+        payment_intent_id is null as is_given,
         created_at as occurred_at,
     from {{ ref('int_credits__ledger_movements') }}
     where movement <> 0
@@ -67,6 +69,7 @@ known_until as (
         {{ rows }}.movement_key,
         {{ rows }}.sort,
         {{ rows }}.payment_intent_id,
+        {{ rows }}.is_given,
         count(*) over (partition by {{ rows }}.movement_key, {{ rows }}.currency) as row_count,
         {{ rows }}.occurred_at,
         known_until.both_until,
@@ -97,7 +100,11 @@ known_until as (
     ],
     causes=[
         {'cause': 'wallet_differs', 'status': 'timing', 'when': 'm.is_different and ' ~ clears_by ~ ' > coalesce(l.both_until, r.both_until)'},
-        {'cause': 'wallet_differs', 'when': "m.is_different or l.sort <> r.sort or l.sort = 'grant' and l.payment_intent_id <> r.payment_intent_id"},
+        {
+            'cause': 'wallet_differs',
+            'when': 'm.is_different or l.sort <> r.sort or l.customer_id <> r.customer_id or l.payment_intent_id <> r.payment_intent_id'
+            ~ " or l.sort = 'grant' and l.is_given and not r.is_given",
+        },
     ],
     evidence={
         'movement': 'coalesce(l.movement_key, r.movement_key)',

@@ -120,6 +120,7 @@ figures as (
         case
             when abs({{ date_difference('day', date_of('invoices.invoiced_at'), date_of('invoices.issued_at')) }}) > 3 then 'invoice_date'
             when customers.external_customer_id <> invoices.external_customer_id then 'customer'
+            when invoices.status = 'draft' and invoices.issued_at is not null then 'status'
             when
                 subscriptions.net_terms_days is not null
                 and invoices.due_at is not null
@@ -143,7 +144,7 @@ figures as (
                 ~ 'else coalesce(parts.amounts, 0) end',
                 'invoices.total_amount',
             ),
-            ('payments', "case when invoices.status = 'paid' then attempts.amount end", 'invoices.amount_due'),
+            ('payments', "case when invoices.status = 'paid' then coalesce(attempts.amount, case when invoices.payment_started_at is not null then 0 end) end", 'invoices.amount_due'),
             ('amount_due', 'case when not invoices.is_settled_by_balance then invoices.total_amount end', 'invoices.amount_due'),
         ]) }}
     from {{ ref('stg_orb__invoices') }} as invoices

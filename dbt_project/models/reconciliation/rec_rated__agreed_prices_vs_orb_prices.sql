@@ -11,9 +11,12 @@ with figures as (
 {% for source in ['product', 'orb'] -%}
 prices_of_{{ source }} as (
 
-    select distinct orb_price_id
+    select
+        orb_price_id,
+        min(owner) as owner,
     from figures
     where source = '{{ source }}' and orb_price_id is not null
+    group by orb_price_id
 
 ),
 
@@ -29,6 +32,7 @@ prices_of_{{ source }} as (
         figures.unit as currency,
         figures.amount,
         figures.owner,
+        counterparts.owner as counterpart,
         figures.price_ref,
         figures.orb_price_id,
         figures.price_model,
@@ -52,7 +56,7 @@ prices_of_{{ source }} as (
         {'cause': 'unexplained', 'when': 'm.is_different or l.figure_no = 1 and l.price_model <> r.price_model'},
     ],
     evidence={
-        'agreed_in': 'l.owner',
+        'agreed_in': 'coalesce(l.owner, r.counterpart)',
         'agreed_price': 'l.price_ref',
         'orb_price_id': 'coalesce(r.orb_price_id, l.orb_price_id)',
         'figure': 'coalesce(l.figure, r.figure)',
