@@ -12,24 +12,26 @@ with landed as (
 ),
 
 {% if is_incremental() -%}
+news as (
+
+    select distinct batch_id from landed
+    except distinct
+    select batch_id from {{ this }}
+
+),
+
 brought as (
 
     select landed.*
     from landed
-    inner join (
-        select distinct batch_id from landed
-        except distinct
-        select batch_id from {{ this }}
-    ) as news on landed.batch_id = news.batch_id
+    inner join news on landed.batch_id = news.batch_id
 
 ),
 
-changed as (
+repeated as (
 
-    -- every version of what has come: what it replaces can have come in any batch, and for any day
-    select landed.*
-    from landed
-    inner join (select distinct event_id from brought) as news on landed.event_id = news.event_id
+    -- what a new row replaces can have come in any batch, and for any day
+    select distinct event_id from brought
 
 ),
 
@@ -40,25 +42,22 @@ brought as (
 
 ),
 
-changed as (
+repeated as (
 
-    select landed.*
+    select event_id
     from landed
-    inner join (
-        select event_id
-        from landed
-        group by event_id
-        having count(*) > 1
-    ) as repeated on landed.event_id = repeated.event_id
+    group by event_id
+    having count(*) > 1
 
 ),
 
 {% endif -%}
 replaced as (
 
-    select *
-    from changed
-    qualify row_number() over (partition by event_id order by read_at desc, batch_id desc) > 1
+    select landed.*
+    from landed
+    inner join repeated on landed.event_id = repeated.event_id
+    qualify row_number() over (partition by landed.event_id order by landed.read_at desc, landed.batch_id desc) > 1
 
 ),
 
