@@ -218,13 +218,15 @@ def _invoice_synced_twice(views: Views, code: str) -> list[Answer]:
 
 
 def _invoice_amount_differs(views: Views, code: str) -> list[Answer]:
-    """Someone edited the largest line in Stripe by a tenth; up and down take turns."""
+    """Someone edited the largest line in Stripe by a tenth; up and down take turns, where so much is owed."""
     answers = []
     for turn, carrier in enumerate(choose(views, code, "open invoices", open_invoices(views))):
         orb_invoice, invoice = pair(views, carrier.id)
         lines, items = _parts(views, carrier.id)
         line, item = max(zip(lines, items, strict=True), key=lambda pair: pair[0]["amount"])
-        change = max(1, line["amount"] // 10) * (-1 if turn % 2 else 1)
+        change = max(1, line["amount"] // 10)
+        if turn % 2 and change < invoice["total"]:
+            change = -change
         line["amount"] += change
         line["subtotal"] += change
         item["amount"] += change
