@@ -44,6 +44,17 @@ def test_breaks_and_timing_add_up_to_what_the_bridge_explains(report: Report) ->
         assert sum(group.effect for group in groups if group.currency == tie.currency) == tie.explained
 
 
+def test_prices_are_not_added_up(tmp_path: Path) -> None:
+    prices = (
+        "insert into reconciliation.rec_bridge "
+        "select 'rated__agreed_prices_vs_orb_prices', 'rated', '2025-01', 'USD price', no, line, 7 "
+        "from (values (1, 'left_total'), (2, 'unexplained'), (3, 'right_total')) as lines (no, line)"
+    )
+    report = tie_out_report(build(tmp_path / "w.duckdb", prices))
+    assert "USD price" not in {tie.currency for tie in report.ties}
+    assert "2025-01" not in report.periods
+
+
 def test_hops_come_in_the_order_of_the_pipeline(report: Report) -> None:
     assert list(dict.fromkeys(tie.comparison for tie in report.ties)) == [
         "metered__app_vs_orb",
