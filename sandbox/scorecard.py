@@ -52,23 +52,25 @@ class Finding:
 class Scorecard:
     """Counted, since the same defect named twice is one found and one false alarm."""
 
-    planted: Counter[Finding]
     found: Counter[Finding]
     missed: Counter[Finding]
     false_alarms: Counter[Finding]
 
     @classmethod
     def of(cls, planted: Counter[Finding], named: Counter[Finding]) -> Self:
-        return cls(planted, planted & named, planted - named, named - planted)
+        return cls(planted & named, planted - named, named - planted)
 
     def __add__(self, other: Self) -> Self:
         """Of two worlds: what is missed in one is not found by what is made up in the other."""
         return type(self)(
-            self.planted + other.planted,
             self.found + other.found,
             self.missed + other.missed,
             self.false_alarms + other.false_alarms,
         )
+
+    @property
+    def planted(self) -> Counter[Finding]:
+        return self.found + self.missed
 
     @property
     def perfect(self) -> bool:

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import psycopg
 
+from benchmarks.equality import unequal_tables
 from benchmarks.measure import Run, Target, contestant, report
 from ingestion.certificate import certify, land_certificates
 from ingestion.settings import Settings, read_settings
@@ -106,7 +106,9 @@ def _built(dataset: Path, folder: Path, news: int) -> tuple[Run, Run]:
         later = _build(settings)
         built_on = Path(shutil.copy(settings.warehouse, folder / "built_on.duckdb"))
         _build(settings, "--full-refresh")
-        assert not (unequal := _unequal(built_on, settings.warehouse)), f"not what a full build makes: {unequal}"
+        # It moves with the clock.
+        unequal = unequal_tables(built_on, settings.warehouse, without="certified_through")
+        assert not unequal, f"not what a full build makes: {unequal}"
     return first, later
 
 
@@ -126,27 +128,6 @@ def _build(settings: Settings, *arguments: str) -> Run:
     usage = [name for name in seconds if "usage" in name.rpartition(".")[2]]
     counted = {"statements": sum(seconds.values()), "usage": sum(seconds[name] for name in usage)}
     return Run(run.seconds, run.cpu_seconds, run.peak_bytes, counted)
-
-
-def _unequal(left: Path, right: Path) -> dict[str, int]:
-    """Marts and comparisons whose rows differ, with how many. `certified_through` moves with the clock and is left out."""
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{left}' as l (read_only); attach '{right}' as r (read_only)")
-        found = connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() "
-            "where database_name = 'l' and schema_name in ('marts', 'reconciliation')"
-        ).fetchall()
-        unequal = {}
-        for (table,) in found:
-            one_sided = " union all ".join(
-                f"(select columns(lambda name: name <> 'certified_through') from {here}.{table} "
-                f"except all select columns(lambda name: name <> 'certified_through') from {there}.{table})"
-                for here, there in (("l", "r"), ("r", "l"))
-            )
-            ((count,),) = connection.execute(f"select count(*) from ({one_sided})").fetchall()
-            if count:
-                unequal[str(table)] = count
-        return unequal
 
 
 if __name__ == "__main__":

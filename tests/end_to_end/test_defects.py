@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.equality import unequal_tables
 from sandbox.scorecard import score
-from tests.end_to_end.conftest import Run, dbt_run, demo, tieout, unequal_tables
+from tests.end_to_end.conftest import Run, dbt_run, demo, tieout
 
 
 @pytest.fixture(scope="module")

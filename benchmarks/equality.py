@@ -1,0 +1,32 @@
+"""Whether two warehouses tell the same: what a benchmark claims to have built, and what the tests hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+
+def unequal_tables(left: Path, right: Path, *, without: str = "") -> dict[str, int]:
+    """Marts and comparisons of the two warehouses whose rows differ, with the number of rows that only one of them has.
+    `without`: a column that is left out where a table has it."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{left}' as l (read_only); attach '{right}' as r (read_only)")
+        listing = (
+            "select schema_name || '.' || table_name from duckdb_tables() "
+            "where database_name = ? and schema_name in ('marts', 'reconciliation')"
+        )
+        tables = [{name for (name,) in connection.execute(listing, [side]).fetchall()} for side in ("l", "r")]
+        assert tables[0] == tables[1]
+        assert tables[0], "there are no tables to compare"
+        columns = f"columns(lambda name: name <> '{without}')"
+        unequal = {}
+        for table in sorted(tables[0]):
+            one_sided = " union all ".join(
+                f"(select {columns} from {here}.{table} except all select {columns} from {there}.{table})"
+                for here, there in (("l", "r"), ("r", "l"))
+            )
+            ((count,),) = connection.execute(f"select count(*) from ({one_sided})").fetchall()
+            if count:
+                unequal[table] = count
+        return unequal
