@@ -10,8 +10,6 @@ comparison.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -20,8 +18,8 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.measure import Run, Target, contestant, middle, peers, report
+from benchmarks.warehouse import dbt
 
-ROOT = Path(__file__).parents[2]
 MODEL = "rec_invoiced__orb_vs_stripe"
 DIFFERING = 100
 """One invoice in so many is not the same on both sides, in turn by one of CAUSES."""
@@ -134,7 +132,7 @@ print(json.dumps(dict(seconds=time.monotonic() - started, differing=differing)))
 def fill(folder: Path, rows: int) -> Path:
     """Writes both sides as Parquet and as the marts that the comparison reads; returns the warehouse."""
     warehouse = folder / "tieout.duckdb"
-    _dbt("seed", "reconciliation_tolerances", folder, warehouse)
+    dbt(warehouse, folder / "dbt", "seed", "--select", "reconciliation_tolerances")
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'; create schema marts; create schema reconciliation")
         connection.execute(
@@ -155,26 +153,13 @@ def fill(folder: Path, rows: int) -> Path:
 
 def compiled(folder: Path, warehouse: Path) -> str:
     """The comparison's SQL as dbt would run it."""
-    _dbt("compile", MODEL, folder, warehouse)
+    dbt(warehouse, folder / "dbt", "compile", "--select", MODEL)
     (path,) = (folder / "dbt" / "compiled").rglob(f"{MODEL}.sql")
     return path.read_text()
 
 
 def datacompy(*sides: Path) -> Run:
     return contestant(peers(), "-c", _DATACOMPY, *sides)
-
-
-def _dbt(command: str, select: str, folder: Path, warehouse: Path) -> None:
-    subprocess.run(
-        [
-            *(Path(sys.executable).with_name("dbt"), "--quiet", command, "--select", select),
-            *("--project-dir", ROOT, "--profiles-dir", ROOT),
-            *("--target-path", folder / "dbt", "--log-path", folder / "logs"),
-        ],
-        env={**os.environ, "TIEOUT_WAREHOUSE": str(warehouse), "DO_NOT_TRACK": "1"},
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
 
 
 def main() -> int:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,10 +15,9 @@ from typing import Any
 
 import duckdb
 
+from benchmarks.warehouse import dbt
 from ingestion.streams import EVIDENCE, STREAMS, Stream, stream_named
 from tests.hostile.company import parsed
-
-ROOT = Path(__file__).parents[2]
 
 Change = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -79,7 +75,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
                 _materialize(connection, stream)
             _keep_answers(connection, orb_events)
         target = folder / "target"
-        _dbt(self._file, target, "compile", "--full-refresh")
+        dbt(self._file, target, "compile", "--full-refresh")
         self._models = _models(json.loads((target / "manifest.json").read_text()))
         self.connection = duckdb.connect(str(self._file))
         self.connection.execute("set TimeZone = 'UTC'")
@@ -120,7 +116,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             connection.execute(f"delete from {_table(_LOOKED_UP)}")
             connection.register("looked_up", looked_up)
             connection.execute(f"insert into {_table(_LOOKED_UP)} by name select * from looked_up")
-        _dbt(
+        dbt(
             copy,
             self._folder / "target-full",
             "build",
@@ -231,29 +227,6 @@ def _models(manifest: Mapping[str, Any]) -> Sequence[_Model]:
     for node in found:
         add(node)
     return list(ordered.values())
-
-
-def _dbt(warehouse: Path, target: Path, verb: str, *arguments: str) -> None:
-    """Raises RuntimeError with what dbt said."""
-    where = [
-        "--project-dir",
-        str(ROOT),
-        "--profiles-dir",
-        str(ROOT),
-        "--target-path",
-        str(target),
-        "--log-path",
-        str(target),
-    ]
-    done = subprocess.run(
-        [Path(sys.executable).with_name("dbt"), verb, *arguments, *where],
-        env={"PATH": os.environ["PATH"], "TIEOUT_WAREHOUSE": str(warehouse), "DO_NOT_TRACK": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stdout)
 
 
 def _source(stream: Stream) -> str:
