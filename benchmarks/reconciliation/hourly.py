@@ -61,7 +61,7 @@ def main() -> int:
             events, months = arguments.events // part, max(1, arguments.months // part)
             dataset = Path(folder, "dataset")
             generate(dataset, customers=arguments.customers, months=months, events=events, defects="none")
-            first, later = _built(dataset, Path(folder), news)
+            first, later = built(dataset, Path(folder), news)
         runs.append(later)
         for what, run, rows in (("first build", first, events), ("hourly build", later, news)):
             table.append(
@@ -84,7 +84,7 @@ def main() -> int:
     )
 
 
-def _built(dataset: Path, folder: Path, news: int) -> tuple[Run, Run]:
+def built(dataset: Path, folder: Path, news: int) -> tuple[Run, Run]:
     """The first build and the build after the news of one company. AssertionError when that is not what a full build makes."""
     as_the_job = ("--exclude-resource-type", "unit_test")
     with serve(dataset, folder / "servers") as company:

@@ -6,12 +6,15 @@ import json
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from benchmarks import measure
+from benchmarks.equality import unequal_tables
 from benchmarks.ingestion import postgres, rebuild, stripe
 from benchmarks.measure import ContestantFailed, Run, Target, contestant, report
-from benchmarks.reconciliation import invoices
+from benchmarks.reconciliation import full_build, hourly, invoices
+from sandbox.generate import generate
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,43 @@ def test_the_benchmark_of_invoices_finds_every_planted_difference_and_ends_with_
     assert capsys.readouterr().out.splitlines()[-1].startswith("invoices: ")
     ours, *_ = json.loads((results / "invoices.json").read_text())["table"]
     assert ours["differences"] == 18
+
+
+def test_the_benchmark_of_the_full_build_makes_what_the_queries_by_hand_make_and_ends_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["full_build", "--events", "2000", "--customers", "8", "--months", "1"])
+    full_build.main()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("full_build: ")
+
+
+def test_the_hourly_build_after_new_and_late_events_is_what_a_full_build_makes(tmp_path: Path) -> None:
+    generate(tmp_path / "dataset", customers=8, months=2, events=2000, defects="none")
+    first, later = hourly.built(tmp_path / "dataset", tmp_path, news=300)
+    assert "int_usage__app_daily" in later.counted
+    assert first.counted.keys() == later.counted.keys()
+
+
+def test_the_hourly_benchmark_ends_with_the_ratio_of_two_histories(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hourly, "generate", lambda dataset, **company: None)
+    seconds = iter([10.0, 11.0])
+    monkeypatch.setattr(hourly, "built", lambda *company: (Run(30, 1, 1), Run(next(seconds), 1, 1)))
+    monkeypatch.setattr(sys, "argv", ["hourly"])
+    hourly.main()
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "hourly: 1.10 x the time with 1/10 of the history (at most 1.2)"
+    )
+
+
+def test_rows_that_only_one_warehouse_has_are_counted_by_table(tmp_path: Path) -> None:
+    for name, rows in (("left", "(1), (2), (2)"), ("right", "(1), (2), (3)")):
+        with duckdb.connect(str(tmp_path / f"{name}.duckdb")) as connection:
+            connection.execute(
+                f"create schema marts; create table marts.fct as select * from (values {rows}) as t (id)"
+            )
+    assert unequal_tables(tmp_path / "left.duckdb", tmp_path / "right.duckdb") == {"marts.fct": 2}
 
 
 def test_a_claim_that_falls_short_is_named_and_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
