@@ -17,8 +17,11 @@
 {# The moment whose knowledge is shown: var('as_of'), or now. #}
 {% macro as_of() %}{{ timestamp_literal(var('as_of')) if var('as_of') else current_instant() }}{% endmacro %}
 
-{# The UTC calendar day of an instant. #}
-{% macro date_of(instant) %}cast({{ instant }} as date){% endmacro %}
+{# The UTC calendar day of an instant. DuckDB asks a calendar of time zones about each row of a `timestamptz`, which takes six times as
+   long as to count the days. #}
+{% macro date_of(instant) %}{{ return(adapter.dispatch('date_of')(instant)) }}{% endmacro %}
+{% macro bigquery__date_of(instant) %}cast({{ instant }} as date){% endmacro %}
+{% macro duckdb__date_of(instant) %}cast(make_timestamp(epoch_us({{ instant }})) as date){% endmacro %}
 {# 'YYYY-MM' of a date. #}
 {% macro year_month(day) %}{{ return(adapter.dispatch('year_month')(day)) }}{% endmacro %}
 {% macro bigquery__year_month(day) %}format_date('%Y-%m', {{ day }}){% endmacro %}
@@ -30,7 +33,7 @@
 
 {% macro truncate_timestamp(part, instant) %}{{ return(adapter.dispatch('truncate_timestamp')(part, instant)) }}{% endmacro %}
 {% macro bigquery__truncate_timestamp(part, instant) %}timestamp_trunc({{ instant }}, {{ 'isoweek' if part == 'week' else part }}){% endmacro %}
-{% macro duckdb__truncate_timestamp(part, instant) %}date_trunc('{{ part }}', {{ instant }}){% endmacro %}
+{% macro duckdb__truncate_timestamp(part, instant) %}time_bucket(interval 1 {{ part }}, {{ instant }}){% endmacro %}
 
 {% macro truncate_date(part, day) %}{{ return(adapter.dispatch('truncate_date')(part, day)) }}{% endmacro %}
 {% macro bigquery__truncate_date(part, day) %}date_trunc({{ day }}, {{ 'isoweek' if part == 'week' else part }}){% endmacro %}

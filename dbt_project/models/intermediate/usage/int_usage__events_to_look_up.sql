@@ -25,4 +25,5 @@ select
     events.occurred_at,
     events.recorded_at,
 from {{ ref('int_usage__app_events') }} as events
-{{ within_days('events.occurred_at', 'days') }} and events.customer_id = days.customer_id and events.event_name = days.event_name
+{{ within_days('events.occurred_at', 'days') }}
+where events.customer_id = days.customer_id and events.event_name = days.event_name
