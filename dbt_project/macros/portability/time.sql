@@ -17,8 +17,8 @@
 {# The moment whose knowledge is shown: var('as_of'), or now. #}
 {% macro as_of() %}{{ timestamp_literal(var('as_of')) if var('as_of') else current_instant() }}{% endmacro %}
 
-{# The UTC calendar day of an instant. DuckDB asks a calendar of time zones about each row of a `timestamptz`, which takes six times as
-   long as to count the days. #}
+{# The UTC calendar day of an instant. A cast, and date_trunc below, ask DuckDB's calendar of time zones about every `timestamptz`: that
+   takes six times as long as to count. #}
 {% macro date_of(instant) %}{{ return(adapter.dispatch('date_of')(instant)) }}{% endmacro %}
 {% macro bigquery__date_of(instant) %}cast({{ instant }} as date){% endmacro %}
 {% macro duckdb__date_of(instant) %}cast(make_timestamp(epoch_us({{ instant }})) as date){% endmacro %}
