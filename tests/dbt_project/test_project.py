@@ -43,7 +43,7 @@ def test_every_model_says_its_grain_and_every_column_what_it_is(dbt: Dbt) -> Non
 def test_a_comparison_is_in_the_register_and_missed_when_the_bridge_lacks_it(dbt: Dbt) -> None:
     models = {node.name: node for node in dbt.manifest.nodes.values() if node.resource_type == "model"}
     reconciled = {name for name, node in models.items() if "macro.tieout.reconcile" in node.depends_on.macros}
-    in_register = {node.rpartition(".")[2] for node in models["rec_matches"].depends_on.nodes}
+    in_register = {node.rpartition(".")[2] for node in models["rec_match_groups"].depends_on.nodes}
     # Event by event is how a day of metered__app_vs_orb is told: a day that ties has no rows there.
     assert reconciled - {"rec_metered__event_by_event"} == in_register
     (expected,) = [

@@ -36,6 +36,7 @@ prices_of_{{ source }} as (
         figures.price_ref,
         figures.orb_price_id,
         figures.price_model,
+        figures.metric,
         figures.figure,
         figures.figure_no,
     from figures
@@ -53,7 +54,7 @@ prices_of_{{ source }} as (
         {'rule': 'orb_price_and_figure', 'on': 'r.orb_price_id = l.orb_price_id and r.figure = l.figure'},
     ],
     causes=[
-        {'cause': 'unexplained', 'when': 'm.is_different or l.figure_no = 1 and l.price_model <> r.price_model'},
+        {'cause': 'unexplained', 'when': 'm.is_different or l.figure_no = 1 and (l.price_model <> r.price_model or l.metric <> r.metric)'},
     ],
     evidence={
         'agreed_in': 'coalesce(l.owner, r.counterpart)',
@@ -62,5 +63,7 @@ prices_of_{{ source }} as (
         'figure': 'coalesce(l.figure, r.figure)',
         'agreed_price_model': 'l.price_model',
         'orb_price_model': 'r.price_model',
+        'agreed_metric': 'l.metric',
+        'orb_metric': 'r.metric',
     },
 ) }}

@@ -88,6 +88,7 @@ right_side as (
         orb_lines.line_kind,
         orb_lines.price_model,
         orb_lines.price_id,
+        orb_lines.metric,
         orb_lines.quantity,
         coalesce(orb_lines.quantity_behind, 0) as quantity_behind,
     from orb_lines
@@ -104,6 +105,7 @@ right_side as (
         'invoice' as line_kind,
         cast(null as string) as price_model,
         cast(null as string) as price_id,
+        cast(null as string) as metric,
         cast(null as {{ decimal_type() }}) as quantity,
         cast(null as {{ decimal_type() }}) as quantity_behind,
     from orb_lines
@@ -139,6 +141,7 @@ right_side as (
         'orb_price_id': 'r.price_id',
         'orb_price_model': 'r.price_model',
         'orb_invoice_id': 'r.invoice_id',
+        'metric': 'r.metric',
         'metered_quantity': decimal_text('coalesce(l.metered_quantity, r.quantity_behind)'),
         'billed_quantity': decimal_text('r.quantity'),
         'orb_amount_is_reached_by': 'l.explained_by',

@@ -21,6 +21,7 @@ with prices as (
         orb_price_id,
         price_model,
         price_config,
+        cast(null as string) as metric,
         currency,
     from {{ ref('int_rating__contract_prices') }}
     where is_agreed
@@ -32,20 +33,23 @@ with prices as (
         orb_price_id,
         price_model,
         price_config,
+        metric_code as metric,
         currency,
     from {{ ref('stg_app__price_book') }}
     where not is_deleted
     union all
     select
         'orb' as source,
-        price_id as owner,
-        price_id as price_ref,
-        price_id as orb_price_id,
-        model_type as price_model,
-        price_config,
-        currency,
-    from {{ ref('stg_orb__prices') }}
-    where not is_deleted
+        prices.price_id as owner,
+        prices.price_id as price_ref,
+        prices.price_id as orb_price_id,
+        prices.model_type as price_model,
+        prices.price_config,
+        metrics.metric_code as metric,
+        prices.currency,
+    from {{ ref('stg_orb__prices') }} as prices
+    left join {{ ref('stg_orb__metrics') }} as metrics on prices.billable_metric_id = metrics.metric_id
+    where not prices.is_deleted
 
 ),
 
@@ -110,6 +114,7 @@ figures as (
         owner as price_ref,
         orb_subscription_id as orb_price_id,
         cast(null as string) as price_model,
+        cast(null as string) as metric,
         currency,
         concat(
             adjustment_type,
@@ -127,6 +132,7 @@ figures as (
         price_ref,
         orb_price_id,
         price_model,
+        metric,
         currency,
         '{{ parameter }}' as figure,
         {{ to_decimal(json_text('price_config', '$.' ~ parameter)) }} as amount,
@@ -140,6 +146,7 @@ figures as (
         price_ref,
         orb_price_id,
         price_model,
+        metric,
         currency,
         concat('{{ path[2:] }} ', cast(step_offset + 1 as string), ' {{ figure }}') as figure,
         {% set spelled -%}
@@ -156,6 +163,7 @@ figures as (
         price_ref,
         orb_price_id,
         price_model,
+        metric,
         currency,
         'prorated' as figure,
         {{ to_decimal("case when " ~ to_boolean(json_text('price_config', '$.prorated')) ~ " then 1 end") }} as amount,
@@ -169,6 +177,7 @@ select
     price_ref,
     orb_price_id,
     price_model,
+    metric,
     currency,
     figure,
     amount,
