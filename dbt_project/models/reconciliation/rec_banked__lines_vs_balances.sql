@@ -33,7 +33,7 @@ starts as (
 
 openings as (
 
-    -- what more lines start from than end at
+    -- what more lines start from than end at: where the account was opened, or a line is missing
     select
         account_id,
         balance,
@@ -136,13 +136,14 @@ checked as (
                     out_of_turn.bank_line_id is null
                     or following.follower_id is not null
                     or moving.bank_line_id is not null
-                    or turns.booked_on < turns.balance_booked_on
+                    or turns.booked_on < turns.balance_booked_on and openings.balance is null
                 )
                 then turns.amount
             else turns.balance - turns.balance_before
         end as balance_moved_by,
     from turns
     left join out_of_turn on turns.bank_line_id = out_of_turn.bank_line_id
+    left join openings on turns.account_id = openings.account_id and turns.starts_from = openings.balance
     left join (select distinct follower_id from moved) as following on turns.bank_line_id = following.follower_id
     left join (select distinct bank_line_id from moved) as moving on turns.bank_line_id = moving.bank_line_id
 

@@ -117,7 +117,7 @@ right_side as (
     ],
     causes=[
         {'cause': 'unexplained', 'status': 'matched', 'when': 'm.is_different and r.applies_to is null'},
-        {'cause': 'fee_off_schedule', 'when': 'm.is_different or r.stated_amount <> r.amount'},
+        {'cause': 'fee_off_schedule', 'when': 'm.is_different'},
     ],
     evidence={
         'applies_to': 'r.applies_to',

@@ -14,7 +14,14 @@ with breaks as (
         {{ json_text('evidence', '$.orb_amount_is_reached_by') }} as reached_by,
         {{ json_text('evidence', '$.metric') }} as metric,
         {{ to_decimal(json_text('evidence', '$.billed_quantity')) }} - {{ to_decimal(json_text('evidence', '$.metered_quantity')) }} as quantity_off,
-        row_number() over (order by case when cause in {{ vague }} then 1 else 0 end, comparison_no, break_id) as place,
+        case
+            when cause = 'invoice_tax_differs' and difference = 0 then abs({{ to_decimal(json_text('evidence', '$.tax_difference')) }})
+            else abs(difference)
+        end as amount,
+        cause in {{ vague }} or cause = 'invoice_tax_differs' and difference = 0 as is_vague,
+        row_number() over (
+            order by case when cause in {{ vague }} then 1 when cause = 'invoice_tax_differs' and difference = 0 then 2 else 0 end, comparison_no, break_id
+        ) as place,
     from {{ ref('rec_match_groups') }}
     where status = 'break'
 
@@ -58,13 +65,13 @@ follows as (
     inner join objects as sooner_object on later_object.object_id = sooner_object.object_id
     inner join breaks as sooner on sooner_object.break_id = sooner.break_id
     where
-        later.cause in {{ vague }}
+        later.is_vague
         and sooner.place < later.place
-        and abs(sooner.difference) = abs(later.difference)
+        and sooner.amount = later.amount
         and (sooner.currency = later.currency or sooner.right_currency = later.currency)
         and (
             later_object.is_its_own and sooner_object.is_its_own
-            or later.difference <> 0 and (later_object.is_its_own or sooner_object.is_its_own)
+            or later.amount <> 0 and (later_object.is_its_own or sooner_object.is_its_own)
         )
     union all
     -- a line that Orb rated right, by a price that is wrong

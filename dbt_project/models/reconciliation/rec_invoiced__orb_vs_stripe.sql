@@ -116,6 +116,7 @@ right_side as (
         {'cause': 'unexplained', 'when': days_apart ~ ' > settings.window_days or r.orb_invoice_id <> l.ref'},
     ],
     evidence={
+        'tax_difference': decimal_text('l.tax_amount - r.tax_amount'),
         'orb_status': 'coalesce(l.status, r.orb_status)',
         'stripe_status': 'r.status',
         'stripe_names_orb_invoice': 'r.orb_invoice_id',

@@ -35,6 +35,7 @@ prices_of_{{ source }} as (
         counterparts.owner as counterpart,
         figures.price_ref,
         figures.orb_price_id,
+        figures.named_orb_price_id,
         figures.price_model,
         figures.metric,
         figures.figure,
@@ -54,11 +55,16 @@ prices_of_{{ source }} as (
         {'rule': 'orb_price_and_figure', 'on': 'r.orb_price_id = l.orb_price_id and r.figure = l.figure'},
     ],
     causes=[
-        {'cause': 'unexplained', 'when': 'm.is_different or l.figure_no = 1 and (l.price_model <> r.price_model or l.metric <> r.metric)'},
+        {
+            'cause': 'unexplained',
+            'when': 'm.is_different or l.figure_no = 1 and '
+            ~ '(l.price_model <> r.price_model or l.metric <> r.metric or l.named_orb_price_id <> r.orb_price_id)',
+        },
     ],
     evidence={
         'agreed_in': 'coalesce(l.owner, r.counterpart)',
         'agreed_price': 'l.price_ref',
+        'named_orb_price_id': 'l.named_orb_price_id',
         'orb_price_id': 'coalesce(r.orb_price_id, l.orb_price_id)',
         'figure': 'coalesce(l.figure, r.figure)',
         'agreed_price_model': 'l.price_model',

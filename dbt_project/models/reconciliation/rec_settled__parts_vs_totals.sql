@@ -25,6 +25,7 @@ figures as (
     select
         balance_transaction_id as ref,
         'balance transaction' as document,
+        cast(null as string) as payout_id,
         currency as parts_currency,
         currency,
         created_at,
@@ -44,6 +45,7 @@ figures as (
     select
         lists.payout_transaction_id as ref,
         'entry of a payout' as document,
+        lists.payout_id as payout_id,
         transactions.currency as parts_currency,
         lists.currency,
         lists.created_at,
@@ -60,6 +62,7 @@ figures as (
     select
         payouts.payout_id as ref,
         'payout' as document,
+        payouts.payout_id as payout_id,
         case when debits.source_id = payouts.payout_id then debits.currency else payouts.currency end as parts_currency,
         payouts.currency,
         cast(payouts.created_at as {{ timestamp_type() }}) as created_at,
@@ -92,6 +95,7 @@ figures as (
         {{ currency }},
         {{ amount }} as amount,
         document,
+        payout_id,
         figure,
         out_of_step,
     from figures
@@ -109,6 +113,7 @@ figures as (
     ],
     evidence={
         'document': 'l.document',
+        'payout_id': 'l.payout_id',
         'figure': 'case when m.is_different then l.figure else l.out_of_step end',
     },
     upstream={'settled__payouts_vs_transactions': -1},

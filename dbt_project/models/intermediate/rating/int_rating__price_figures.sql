@@ -12,12 +12,13 @@
     ('$.consumption_table', 'amount', ['total_amount']),
     ('$.matrix_values', 'amount', ['unit_amount']),
 ] -%}
-with prices as (
+with agreed as (
 
     select distinct
-        'product' as source,
         price_ref as owner,
         concat(price_ref, '/', product_id) as price_ref,
+        price_ref as contract_id,
+        product_id,
         orb_price_id,
         price_model,
         price_config,
@@ -27,9 +28,10 @@ with prices as (
     where is_agreed
     union all
     select
-        'product' as source,
         price_book_id as owner,
         price_book_id as price_ref,
+        cast(null as string) as contract_id,
+        product_code as product_id,
         orb_price_id,
         price_model,
         price_config,
@@ -37,19 +39,85 @@ with prices as (
         currency,
     from {{ ref('stg_app__price_book') }}
     where not is_deleted
+
+),
+
+orb_prices as (
+
+    select
+        prices.price_id,
+        prices.model_type,
+        prices.price_config,
+        prices.currency,
+        items.product_code as product_id,
+        metrics.metric_code as metric,
+        agreed.orb_price_id is not null as is_named,
+    from {{ ref('stg_orb__prices') }} as prices
+    left join {{ ref('stg_orb__items') }} as items on prices.item_id = items.item_id
+    left join {{ ref('stg_orb__metrics') }} as metrics on prices.billable_metric_id = metrics.metric_id
+    left join (select distinct orb_price_id from agreed) as agreed on prices.price_id = agreed.orb_price_id
+    where not prices.is_deleted
+
+),
+
+subscribed as (
+
+    select distinct
+        subscriptions.contract_id,
+        {{ json_text('subscribed_price', '$.price.id') }} as price_id,
+    from {{ ref('stg_orb__subscriptions') }} as subscriptions
+    {{ unnest_json_array('subscriptions.price_intervals', '$', 'subscribed_price', 'price_offset') }}
+    where subscriptions.contract_id is not null and not subscriptions.is_deleted
+
+),
+
+candidates as (
+
+    -- a contract's price is one of its subscription, a price book's one that bears the product and the currency; the named one if it can be
+    select
+        agreed.price_ref,
+        found.price_id,
+    from agreed
+    inner join orb_prices as found on agreed.product_id = found.product_id and agreed.currency = found.currency
+    left join subscribed on agreed.contract_id = subscribed.contract_id and found.price_id = subscribed.price_id
+    where
+        case
+            when agreed.contract_id is not null then subscribed.price_id is not null
+            else found.price_id = agreed.orb_price_id or not found.is_named
+        end
+    qualify row_number() over (
+        partition by agreed.price_ref
+        order by case when found.price_id = agreed.orb_price_id then 0 else 1 end, found.price_id
+    ) = 1
+
+),
+
+prices as (
+
+    select
+        'product' as source,
+        agreed.owner,
+        agreed.price_ref,
+        case when agreed.orb_price_id is not null then coalesce(candidates.price_id, agreed.orb_price_id) end as orb_price_id,
+        agreed.orb_price_id as named_orb_price_id,
+        agreed.price_model,
+        agreed.price_config,
+        agreed.metric,
+        agreed.currency,
+    from agreed
+    left join candidates on agreed.price_ref = candidates.price_ref
     union all
     select
         'orb' as source,
-        prices.price_id as owner,
-        prices.price_id as price_ref,
-        prices.price_id as orb_price_id,
-        prices.model_type as price_model,
-        prices.price_config,
-        metrics.metric_code as metric,
-        prices.currency,
-    from {{ ref('stg_orb__prices') }} as prices
-    left join {{ ref('stg_orb__metrics') }} as metrics on prices.billable_metric_id = metrics.metric_id
-    where not prices.is_deleted
+        price_id as owner,
+        price_id as price_ref,
+        price_id as orb_price_id,
+        price_id as named_orb_price_id,
+        model_type as price_model,
+        price_config,
+        metric,
+        currency,
+    from orb_prices
 
 ),
 
@@ -113,6 +181,7 @@ figures as (
         owner,
         owner as price_ref,
         orb_subscription_id as orb_price_id,
+        cast(null as string) as named_orb_price_id,
         cast(null as string) as price_model,
         cast(null as string) as metric,
         currency,
@@ -131,6 +200,7 @@ figures as (
         owner,
         price_ref,
         orb_price_id,
+        named_orb_price_id,
         price_model,
         metric,
         currency,
@@ -145,6 +215,7 @@ figures as (
         owner,
         price_ref,
         orb_price_id,
+        named_orb_price_id,
         price_model,
         metric,
         currency,
@@ -162,6 +233,7 @@ figures as (
         owner,
         price_ref,
         orb_price_id,
+        named_orb_price_id,
         price_model,
         metric,
         currency,
@@ -176,6 +248,7 @@ select
     owner,
     price_ref,
     orb_price_id,
+    named_orb_price_id,
     price_model,
     metric,
     currency,
