@@ -2,7 +2,8 @@
 {%- set vague = "('unexplained', 'balance_rollforward_breaks')" %}
 {#- what an object is called in the evidence of a comparison that names another one -#}
 {%- set mentions = [
-    'credit_block_id', 'latest_charge_id', 'listed_by_payout_id', 'orb_invoice_id', 'payment_intent_id', 'payout_id', 'stripe_invoice_id',
+    'balance_transaction_id', 'credit_block_id', 'latest_charge_id', 'listed_by_payout_id', 'named_balance_transaction', 'orb_invoice_id',
+    'payment_intent_id', 'payout_id', 'stripe_invoice_id',
 ] -%}
 with breaks as (
 
@@ -65,7 +66,13 @@ follows as (
     inner join objects as sooner_object on later_object.object_id = sooner_object.object_id
     inner join breaks as sooner on sooner_object.break_id = sooner.break_id
     where
-        later.is_vague
+        (
+            later.is_vague
+            -- an object that differs by the same from two others is itself what is wrong
+            or later.amount <> 0 and later.left_ref is not null and later.right_ref is not null
+            and sooner.left_ref is not null and sooner.right_ref is not null
+            and later_object.is_its_own and sooner_object.is_its_own and sooner.comparison <> later.comparison
+        )
         and sooner.place < later.place
         and sooner.amount = later.amount
         and (sooner.currency = later.currency or sooner.right_currency = later.currency)

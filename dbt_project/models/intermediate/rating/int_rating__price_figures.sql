@@ -85,6 +85,8 @@ candidates as (
             when agreed.contract_id is not null then subscribed.price_id is not null
             else found.price_id = agreed.orb_price_id or not found.is_named
         end
+        -- what a minimum is billed under costs nothing itself
+        and coalesce({{ to_decimal(json_text('found.price_config', '$.unit_amount')) }} <> 0, true)
     qualify row_number() over (
         partition by agreed.price_ref
         order by case when found.price_id = agreed.orb_price_id then 0 else 1 end, found.price_id
