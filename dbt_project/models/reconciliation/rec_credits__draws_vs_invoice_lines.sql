@@ -121,7 +121,7 @@ overdrawn as (
 left_side as (
 
     select
-        concat(drawn.invoice_id, coalesce(concat('/', drawn.price_id), '')) as ref,
+        case when drawn.price_id is null then drawn.invoice_id else concat(drawn.invoice_id, '/', drawn.price_id) end as ref,
         drawn.customer_id,
         {{ year_month('drawn.invoice_date') }} as period,
         drawn.currency,
@@ -142,7 +142,7 @@ left_side as (
 right_side as (
 
     select
-        concat(invoice_id, coalesce(concat('/', price_id), '')) as ref,
+        case when price_id is null then invoice_id else concat(invoice_id, '/', price_id) end as ref,
         customer_id,
         {{ year_month('invoice_date') }} as period,
         currency,
