@@ -60,7 +60,7 @@ follows as (
         sooner.break_id as root_break_id,
         sooner.cause as root_cause,
         sooner.place as root_place,
-        true as is_by_amount,
+        later_object.is_its_own and sooner_object.is_its_own as is_sure,
     from breaks as later
     inner join objects as later_object on later.break_id = later_object.break_id
     inner join objects as sooner_object on later_object.object_id = sooner_object.object_id
@@ -89,7 +89,7 @@ follows as (
         price.break_id as root_break_id,
         price.cause as root_cause,
         price.place as root_place,
-        false as is_by_amount,
+        true as is_sure,
     from breaks as line
     inner join breaks as price on line.orb_price_id = price.orb_price_id
     where
@@ -105,7 +105,7 @@ follows as (
         used.break_id as root_break_id,
         used.cause as root_cause,
         used.place as root_place,
-        false as is_by_amount,
+        true as is_sure,
     from breaks as line
     inner join breaks as used
         on
@@ -124,16 +124,16 @@ nearest as (
 
     select *
     from follows
-    qualify row_number() over (partition by break_id order by root_place) = 1
+    qualify row_number() over (partition by break_id order by root_place, is_sure desc) = 1
 
 ),
 
 counted as (
 
-    -- one for one: of two equal differences in one comparison a break explains one
+    -- one for one: of several that only mention the object a break explains one a comparison
     select
         *,
-        row_number() over (partition by root_break_id, comparison order by match_key) as turn,
+        row_number() over (partition by root_break_id, comparison, is_sure order by match_key) as turn,
     from nearest
 
 ),
@@ -141,7 +141,7 @@ counted as (
 explained as (
 
     select * from counted
-    where turn = 1 or not is_by_amount
+    where turn = 1 or is_sure
 
 )
 

@@ -38,6 +38,7 @@ prices_of_{{ source }} as (
         figures.named_orb_price_id,
         figures.price_model,
         figures.metric,
+        figures.is_sold_before,
         figures.figure,
         figures.figure_no,
     from figures
@@ -58,7 +59,7 @@ prices_of_{{ source }} as (
         {
             'cause': 'unexplained',
             'when': 'm.is_different or l.figure_no = 1 and '
-            ~ '(l.price_model <> r.price_model or l.metric <> r.metric or l.named_orb_price_id <> r.orb_price_id)',
+            ~ '(l.price_model <> r.price_model or l.metric <> r.metric or l.named_orb_price_id <> r.orb_price_id or l.is_sold_before)',
         },
     ],
     evidence={
@@ -71,5 +72,6 @@ prices_of_{{ source }} as (
         'orb_price_model': 'r.price_model',
         'agreed_metric': 'l.metric',
         'orb_metric': 'r.metric',
+        'is_sold_before_it_is_listed': 'cast(l.is_sold_before as string)',
     },
 ) }}

@@ -12,7 +12,19 @@
     ('$.consumption_table', 'amount', ['total_amount']),
     ('$.matrix_values', 'amount', ['unit_amount']),
 ] -%}
-with agreed as (
+with sold as (
+
+    select
+        product_id,
+        currency,
+        min(valid_from) as first_sold_on,
+    from {{ ref('int_rating__contract_prices') }}
+    where is_agreed
+    group by product_id, currency
+
+),
+
+agreed as (
 
     select distinct
         price_ref as owner,
@@ -23,22 +35,29 @@ with agreed as (
         price_model,
         price_config,
         cast(null as string) as metric,
+        false as is_sold_before,
         currency,
     from {{ ref('int_rating__contract_prices') }}
     where is_agreed
     union all
     select
-        price_book_id as owner,
-        price_book_id as price_ref,
+        listed.price_book_id as owner,
+        listed.price_book_id as price_ref,
         cast(null as string) as contract_id,
-        product_code as product_id,
-        orb_price_id,
-        price_model,
-        price_config,
-        metric_code as metric,
-        currency,
-    from {{ ref('stg_app__price_book') }}
-    where not is_deleted
+        listed.product_code as product_id,
+        listed.orb_price_id,
+        listed.price_model,
+        listed.price_config,
+        listed.metric_code as metric,
+        coalesce(
+            listed.effective_from = min(listed.effective_from) over (partition by listed.product_code, listed.currency)
+            and listed.effective_from > sold.first_sold_on,
+            false
+        ) as is_sold_before,
+        listed.currency,
+    from {{ ref('stg_app__price_book') }} as listed
+    left join sold on listed.product_code = sold.product_id and listed.currency = sold.currency
+    where not listed.is_deleted
 
 ),
 
@@ -105,6 +124,7 @@ prices as (
         agreed.price_model,
         agreed.price_config,
         agreed.metric,
+        agreed.is_sold_before,
         agreed.currency,
     from agreed
     left join candidates on agreed.price_ref = candidates.price_ref
@@ -118,6 +138,7 @@ prices as (
         model_type as price_model,
         price_config,
         metric,
+        false as is_sold_before,
         currency,
     from orb_prices
 
@@ -186,6 +207,7 @@ figures as (
         cast(null as string) as named_orb_price_id,
         cast(null as string) as price_model,
         cast(null as string) as metric,
+        false as is_sold_before,
         currency,
         concat(
             adjustment_type,
@@ -205,6 +227,7 @@ figures as (
         named_orb_price_id,
         price_model,
         metric,
+        is_sold_before,
         currency,
         '{{ parameter }}' as figure,
         {{ to_decimal(json_text('price_config', '$.' ~ parameter)) }} as amount,
@@ -220,6 +243,7 @@ figures as (
         named_orb_price_id,
         price_model,
         metric,
+        is_sold_before,
         currency,
         concat('{{ path[2:] }} ', cast(step_offset + 1 as string), ' {{ figure }}') as figure,
         {% set spelled -%}
@@ -238,6 +262,7 @@ figures as (
         named_orb_price_id,
         price_model,
         metric,
+        is_sold_before,
         currency,
         'prorated' as figure,
         {{ to_decimal("case when " ~ to_boolean(json_text('price_config', '$.prorated')) ~ " then 1 end") }} as amount,
@@ -253,6 +278,7 @@ select
     named_orb_price_id,
     price_model,
     metric,
+    is_sold_before,
     currency,
     figure,
     amount,
