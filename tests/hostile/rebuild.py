@@ -79,7 +79,12 @@ class Rebuild(AbstractContextManager["Rebuild"]):
         self._models = _models(json.loads((target / "manifest.json").read_text()))
         self.connection = duckdb.connect(str(self._file))
         self.connection.execute("set TimeZone = 'UTC'")
-        self._base = {model.node: self._fingerprint(model) for model in self._models if not model.is_view}
+        for model in self._models:
+            # A view would be parsed again by each model that reads it, and would hide that nothing of it changed.
+            if model.is_view:
+                self.connection.execute(f"drop view {model.relation}")
+                self.connection.execute(f"create table {model.relation} as {model.statement}")
+        self._base = {model.node: self._fingerprint(model) for model in self._models}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -143,9 +148,6 @@ class Rebuild(AbstractContextManager["Rebuild"]):
         """Adds what came out different. What was built already and has no other input since comes out the same again."""
         for model in models:
             if not model.inputs & changed:
-                continue
-            if model.is_view:
-                changed.add(model.node)
                 continue
             self.connection.execute(f"create or replace table {model.relation} as {model.statement}")
             if self._fingerprint(model) != self._base[model.node]:

@@ -227,6 +227,19 @@ steps as (
         {{ to_decimal('-open_breaks.difference') }} as amount,
     from open_breaks
     where open_breaks.comparison = 'invoiced__orb_vs_stripe' and open_breaks.right_ref is null
+    union all
+    -- what another comparison says of it too
+    select
+        consequences.root_break_id as break_id,
+        5 as step_no,
+        named_again.hop,
+        named_again.comparison as object_kind,
+        named_again.match_key as object_id,
+        named_again.customer_id,
+        named_again.currency,
+        {{ to_decimal('-named_again.difference') }} as amount,
+    from {{ ref('rec_consequences') }} as consequences
+    inner join {{ ref('rec_matches') }} as named_again on consequences.break_id = named_again.break_id
 
 )
 

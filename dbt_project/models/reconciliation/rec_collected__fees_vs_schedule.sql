@@ -116,7 +116,8 @@ right_side as (
         {'rule': 'balance_transaction', 'on': 'r.ref = l.ref'},
     ],
     causes=[
-        {'cause': 'fee_off_schedule', 'when': 'm.is_different or r.stated_amount <> r.amount'},
+        {'cause': 'unexplained', 'status': 'matched', 'when': 'm.is_different and r.applies_to is null'},
+        {'cause': 'fee_off_schedule', 'when': 'm.is_different'},
     ],
     evidence={
         'applies_to': 'r.applies_to',

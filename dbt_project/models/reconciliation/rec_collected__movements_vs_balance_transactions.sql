@@ -156,7 +156,11 @@ right_side as (
 {{ reconcile(
     comparison='collected__movements_vs_balance_transactions',
     passes=[
-        {'rule': 'source', 'on': 'r.source_id = l.source_id and r.reporting_category = l.kind', 'nearest': 'r.created_at'},
+        {
+            'rule': 'source',
+            'on': 'r.source_id = l.source_id and r.reporting_category = l.kind',
+            'nearest': 'case when r.ref = l.balance_transaction_id then 0 else 1 end, r.created_at',
+        },
         {'rule': 'second_claim', 'kind': 'repeated', 'on': 'r.source_id = l.source_id and r.reporting_category = l.kind'},
     ],
     causes=[

@@ -36,7 +36,6 @@ paid_for as (
         'invoice' as purpose,
         applied.currency,
         applied.amount,
-        coalesce(intents.amount_received, applied.amount) as amount_received,
         intents.latest_charge_id,
         applied.stripe_invoice_id,
         {{ date_of('coalesce(intents.created_at, applied.created_at)') }} as paid_on,
@@ -50,7 +49,6 @@ paid_for as (
         'top_up' as purpose,
         intents.currency,
         intents.amount_received as amount,
-        intents.amount_received,
         intents.latest_charge_id,
         cast(null as string) as stripe_invoice_id,
         {{ date_of('intents.created_at') }} as paid_on,
@@ -88,12 +86,13 @@ right_side as (
 
 ),
 
+{%- set same_amount = 'case when r.currency = l.currency and r.amount = l.amount then 0 else 1 end' %}
 {%- set days_apart = 'abs(' ~ date_difference('day', 'l.paid_on', 'r.paid_on') ~ ')' %}
 
 {{ reconcile(
     comparison='collected__payments_vs_charges',
     passes=[
-        {'rule': 'payment_intent', 'on': 'r.paid_for = l.ref', 'nearest': 'r.created_at'},
+        {'rule': 'payment_intent', 'on': 'r.paid_for = l.ref', 'nearest': same_amount ~ ', r.created_at'},
         {'rule': 'second_charge', 'kind': 'repeated', 'on': 'r.paid_for = l.ref'},
         {
             'rule': 'same_debt',
@@ -106,7 +105,7 @@ right_side as (
     causes=[
         {'cause': 'charged_twice', 'when': "m.match_rule in ('second_charge', 'same_debt')"},
         {'cause': 'charge_unapplied', 'when': "m.left_ref is null and r.purpose = 'other'"},
-        {'cause': 'unexplained', 'when': 'm.is_different or l.amount_received <> l.amount'},
+        {'cause': 'unexplained', 'when': 'm.is_different'},
         {'cause': 'payment_customer_differs', 'when': 'l.customer_id <> r.customer_id'},
     ],
     evidence={

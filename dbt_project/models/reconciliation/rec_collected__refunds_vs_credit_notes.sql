@@ -119,6 +119,12 @@ right_side as (
             'on': 'r.stripe_invoice_id = l.stripe_invoice_id and r.currency = l.currency and r.amount = l.amount',
             'nearest': 'abs(' ~ date_difference('day', 'l.returned_on', 'r.credited_on') ~ ')',
         },
+        {
+            'rule': 'invoice_and_nearly_the_amount',
+            'on': 'r.stripe_invoice_id = l.stripe_invoice_id and r.currency = l.currency',
+            'within': '100 * abs(l.amount - r.amount) <= l.amount',
+            'nearest': 'abs(l.amount - r.amount)',
+        },
     ],
     causes=[
         {'cause': 'refund_pending', 'status': 'timing', 'when': 'm.is_different and m.difference = -l.pending_amount and ' ~ clears_by ~ ' >= l.today'},

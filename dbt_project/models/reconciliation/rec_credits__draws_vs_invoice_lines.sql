@@ -31,10 +31,10 @@ applied as (
 
 drawn as (
 
-    -- a draw without an invoice is a deduction by hand, not usage
+    -- a draw without an invoice is a deduction by hand, not usage; an invoice that Orb does not have is lacking once, not price by price
     select
         movements.invoice_id,
-        movements.price_id,
+        case when invoices.invoice_id is not null then movements.price_id end as price_id,
         movements.customer_id,
         movements.currency,
         coalesce(invoices.invoice_date, max({{ date_of('movements.created_at') }})) as invoice_date,
@@ -45,7 +45,25 @@ drawn as (
         movements.entry_type = 'decrement'
         and movements.invoice_id is not null
         and coalesce(invoices.status, 'issued') in ('issued', 'synced', 'paid')
-    group by movements.invoice_id, movements.price_id, movements.customer_id, movements.currency, invoices.invoice_date
+    group by
+        movements.invoice_id, case when invoices.invoice_id is not null then movements.price_id end, movements.customer_id,
+        movements.currency, invoices.invoice_date
+
+),
+
+billed as (
+
+    -- nor is an invoice that nothing was drawn for
+    select
+        applied.invoice_id,
+        case when drawn.invoice_id is not null or count(*) over (partition by applied.invoice_id) = 1 then applied.price_id end as price_id,
+        applied.customer_id,
+        applied.currency,
+        applied.invoice_date,
+        applied.amount,
+    from applied
+    left join (select distinct invoice_id from drawn) as drawn on applied.invoice_id = drawn.invoice_id
+    where applied.amount <> 0
 
 ),
 
@@ -103,7 +121,7 @@ overdrawn as (
 left_side as (
 
     select
-        concat(drawn.invoice_id, '/', drawn.price_id) as ref,
+        case when drawn.price_id is null then drawn.invoice_id else concat(drawn.invoice_id, '/', drawn.price_id) end as ref,
         drawn.customer_id,
         {{ year_month('drawn.invoice_date') }} as period,
         drawn.currency,
@@ -124,13 +142,13 @@ left_side as (
 right_side as (
 
     select
-        concat(invoice_id, '/', price_id) as ref,
+        case when price_id is null then invoice_id else concat(invoice_id, '/', price_id) end as ref,
         customer_id,
         {{ year_month('invoice_date') }} as period,
         currency,
-        amount,
-    from applied
-    where amount <> 0
+        {{ sum_decimal('amount') }} as amount,
+    from billed
+    group by invoice_id, price_id, customer_id, invoice_date, currency
 
 ),
 

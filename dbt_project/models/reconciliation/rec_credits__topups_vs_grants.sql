@@ -62,6 +62,7 @@ right_side as (
 
 ),
 
+{%- set same_amount = 'case when r.currency = l.currency and r.amount = l.amount then 0 else 1 end' %}
 {%- set days_to_grant = date_difference('day', date_of('l.paid_at'), date_of('r.created_at')) %}
 {%- set granted_by = add_to_timestamp('day', 'settings.window_days', 'l.paid_at') %}
 {%- set paid_by = add_to_timestamp('day', 'settings.window_days', 'r.created_at') %}
@@ -69,7 +70,7 @@ right_side as (
 {{ reconcile(
     comparison='credits__topups_vs_grants',
     passes=[
-        {'rule': 'payment_intent', 'on': 'r.payment_intent_id = l.payment_intent_id', 'nearest': 'r.created_at'},
+        {'rule': 'payment_intent', 'on': 'r.payment_intent_id = l.payment_intent_id', 'nearest': same_amount ~ ', r.created_at'},
         {'rule': 'second_claim', 'kind': 'repeated', 'on': 'r.payment_intent_id = l.payment_intent_id'},
         {
             'rule': 'customer_amount_window',

@@ -103,7 +103,7 @@ known_until as (
         {
             'cause': 'wallet_differs',
             'when': 'm.is_different or l.sort <> r.sort or l.customer_id <> r.customer_id or l.payment_intent_id <> r.payment_intent_id'
-            ~ " or l.sort = 'grant' and l.is_given and not r.is_given",
+            ~ " or l.sort = 'grant' and l.is_given and not r.is_given or abs(" ~ days_apart ~ ') > settings.window_days',
         },
     ],
     evidence={
@@ -115,6 +115,7 @@ known_until as (
         'wallet_transactions': 'cast(l.row_count as string)',
         'ledger_entries': 'cast(r.row_count as string)',
         'occurred_at': 'cast(coalesce(l.occurred_at, r.occurred_at) as string)',
+        'in_ledger_at': 'cast(r.occurred_at as string)',
         'clears_by': 'cast(' ~ clears_by ~ ' as string)',
     },
     upstream={

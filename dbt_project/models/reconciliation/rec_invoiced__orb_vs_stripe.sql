@@ -83,14 +83,15 @@ right_side as (
 {%- set may_still_issue = add_to_timestamp('day', 'settings.window_days', 'l.to_issue_at') ~ ' >= l.now' %}
 {%- set should_be_synced = add_to_timestamp('day', 'settings.window_days', 'l.issued_at') ~ ' < l.now' %}
 {%- set status_differs = "(r.status = 'uncollectible' or l.status = 'issued' and " ~ should_be_synced ~ ')' %}
+{%- set other_number = 'case when r.invoice_number = l.invoice_number then 0 else 1 end' %}
 {%- set only_tax = 'l.tax_amount <> r.tax_amount and (m.difference = l.tax_amount - r.tax_amount or not m.is_different)' %}
 
 {{ reconcile(
     comparison='invoiced__orb_vs_stripe',
     passes=[
-        {'rule': 'shared_id', 'on': 'r.orb_invoice_id = l.ref', 'nearest': 'r.created_at'},
-        {'rule': 'second_claim', 'kind': 'repeated', 'on': 'r.orb_invoice_id = l.ref'},
+        {'rule': 'shared_id', 'on': 'r.orb_invoice_id = l.ref', 'nearest': other_number ~ ', r.created_at'},
         {'rule': 'invoice_number', 'on': 'r.invoice_number = l.invoice_number', 'nearest': 'r.created_at'},
+        {'rule': 'second_claim', 'kind': 'repeated', 'on': 'r.orb_invoice_id = l.ref'},
         {
             'rule': 'customer_amount_window',
             'on': 'r.customer_id = l.customer_id and r.currency = l.currency and r.amount = l.amount',
@@ -112,11 +113,13 @@ right_side as (
         {'cause': 'invoice_amount_differs', 'when': 'm.is_different and m.left_ref is not null'},
         {'cause': 'invoice_status_differs', 'when': 'not m.is_different and ' ~ status_differs},
         {'cause': 'invoice_due_date_differs', 'when': 'l.due_date <> r.due_date'},
-        {'cause': 'unexplained', 'when': days_apart ~ ' > settings.window_days'},
+        {'cause': 'unexplained', 'when': days_apart ~ ' > settings.window_days or r.orb_invoice_id <> l.ref'},
     ],
     evidence={
+        'tax_difference': decimal_text('l.tax_amount - r.tax_amount'),
         'orb_status': 'coalesce(l.status, r.orb_status)',
         'stripe_status': 'r.status',
+        'stripe_names_orb_invoice': 'r.orb_invoice_id',
         'orb_invoice_number': 'l.invoice_number',
         'stripe_invoice_number': 'r.invoice_number',
         'orb_customer_id': 'l.customer_id',

@@ -1,7 +1,13 @@
 {#- left: what was put on an invoice, right: the lines that it has of it -#}
 with invoices as (
 
-    select * from {{ ref('fct_stripe_invoices') }}
+    -- an invoice of another customer, or in another currency, than Orb's is named there, not item by item
+    select
+        invoices.*,
+        named.right_ref is not null as is_named,
+    from {{ ref('fct_stripe_invoices') }} as invoices
+    left join {{ ref('rec_invoiced__orb_vs_stripe') }} as named
+        on invoices.stripe_invoice_id = named.right_ref and named.cause in ('invoice_customer_differs', 'invoice_currency_differs')
 
 ),
 
@@ -15,7 +21,7 @@ left_side as (
         items.amount,
         items.invoice_id as stripe_invoice_id,
         items.customer_id as stripe_customer_id,
-        invoices.stripe_customer_id as invoiced_stripe_customer_id,
+        case when not invoices.is_named then invoices.stripe_customer_id end as invoiced_stripe_customer_id,
         items.period_start_at,
         items.period_end_at,
     from {{ ref('stg_stripe__invoice_items') }} as items
@@ -35,7 +41,7 @@ right_side as (
         lines.amount,
         lines.invoice_item_id,
         lines.invoice_id as stripe_invoice_id,
-        invoices.currency as invoice_currency,
+        case when not invoices.is_named then invoices.currency end as invoice_currency,
         lines.period_start_at,
         lines.period_end_at,
     from {{ ref('stg_stripe__invoice_lines') }} as lines

@@ -35,7 +35,10 @@ prices_of_{{ source }} as (
         counterparts.owner as counterpart,
         figures.price_ref,
         figures.orb_price_id,
+        figures.named_orb_price_id,
         figures.price_model,
+        figures.metric,
+        figures.is_sold_before,
         figures.figure,
         figures.figure_no,
     from figures
@@ -53,14 +56,22 @@ prices_of_{{ source }} as (
         {'rule': 'orb_price_and_figure', 'on': 'r.orb_price_id = l.orb_price_id and r.figure = l.figure'},
     ],
     causes=[
-        {'cause': 'unexplained', 'when': 'm.is_different or l.figure_no = 1 and l.price_model <> r.price_model'},
+        {
+            'cause': 'unexplained',
+            'when': 'm.is_different or l.figure_no = 1 and '
+            ~ '(l.price_model <> r.price_model or l.metric <> r.metric or l.named_orb_price_id <> r.orb_price_id or l.is_sold_before)',
+        },
     ],
     evidence={
         'agreed_in': 'coalesce(l.owner, r.counterpart)',
         'agreed_price': 'l.price_ref',
+        'named_orb_price_id': 'l.named_orb_price_id',
         'orb_price_id': 'coalesce(r.orb_price_id, l.orb_price_id)',
         'figure': 'coalesce(l.figure, r.figure)',
         'agreed_price_model': 'l.price_model',
         'orb_price_model': 'r.price_model',
+        'agreed_metric': 'l.metric',
+        'orb_metric': 'r.metric',
+        'is_sold_before_it_is_listed': 'cast(l.is_sold_before as string)',
     },
 ) }}

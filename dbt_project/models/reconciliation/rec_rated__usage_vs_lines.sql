@@ -35,6 +35,19 @@ orb_lines as (
 
 ),
 
+whole_invoices as (
+
+    -- nor is an invoice none of whose lines stands for anything that was owed
+    select invoice_id from invoices_in_other_currency
+    union distinct
+    select orb_lines.invoice_id
+    from orb_lines
+    left join rated on orb_lines.invoice_line_id = rated.invoice_line_id
+    group by orb_lines.invoice_id
+    having count(*) > 1 and count(rated.charge_id) = 0
+
+),
+
 left_side as (
 
     select
@@ -88,10 +101,11 @@ right_side as (
         orb_lines.line_kind,
         orb_lines.price_model,
         orb_lines.price_id,
+        orb_lines.metric,
         orb_lines.quantity,
         coalesce(orb_lines.quantity_behind, 0) as quantity_behind,
     from orb_lines
-    left join invoices_in_other_currency as invoices on orb_lines.invoice_id = invoices.invoice_id
+    left join whole_invoices as invoices on orb_lines.invoice_id = invoices.invoice_id
     where invoices.invoice_id is null
     union all
     select
@@ -104,10 +118,11 @@ right_side as (
         'invoice' as line_kind,
         cast(null as string) as price_model,
         cast(null as string) as price_id,
+        cast(null as string) as metric,
         cast(null as {{ decimal_type() }}) as quantity,
         cast(null as {{ decimal_type() }}) as quantity_behind,
     from orb_lines
-    inner join invoices_in_other_currency as invoices on orb_lines.invoice_id = invoices.invoice_id
+    inner join whole_invoices as invoices on orb_lines.invoice_id = invoices.invoice_id
     group by orb_lines.invoice_id
 
 ),
@@ -139,6 +154,7 @@ right_side as (
         'orb_price_id': 'r.price_id',
         'orb_price_model': 'r.price_model',
         'orb_invoice_id': 'r.invoice_id',
+        'metric': 'r.metric',
         'metered_quantity': decimal_text('coalesce(l.metered_quantity, r.quantity_behind)'),
         'billed_quantity': decimal_text('r.quantity'),
         'orb_amount_is_reached_by': 'l.explained_by',

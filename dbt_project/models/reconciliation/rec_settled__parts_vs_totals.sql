@@ -25,6 +25,8 @@ figures as (
     select
         balance_transaction_id as ref,
         'balance transaction' as document,
+        cast(null as string) as payout_id,
+        cast(null as string) as balance_transaction_id,
         currency as parts_currency,
         currency,
         created_at,
@@ -44,6 +46,8 @@ figures as (
     select
         lists.payout_transaction_id as ref,
         'entry of a payout' as document,
+        lists.payout_id,
+        lists.balance_transaction_id,
         transactions.currency as parts_currency,
         lists.currency,
         lists.created_at,
@@ -60,6 +64,8 @@ figures as (
     select
         payouts.payout_id as ref,
         'payout' as document,
+        payouts.payout_id,
+        cast(null as string) as balance_transaction_id,
         case when debits.source_id = payouts.payout_id then debits.currency else payouts.currency end as parts_currency,
         payouts.currency,
         cast(payouts.created_at as {{ timestamp_type() }}) as created_at,
@@ -92,6 +98,8 @@ figures as (
         {{ currency }},
         {{ amount }} as amount,
         document,
+        payout_id,
+        balance_transaction_id,
         figure,
         out_of_step,
     from figures
@@ -109,6 +117,8 @@ figures as (
     ],
     evidence={
         'document': 'l.document',
+        'payout_id': 'l.payout_id',
+        'balance_transaction_id': 'l.balance_transaction_id',
         'figure': 'case when m.is_different then l.figure else l.out_of_step end',
     },
     upstream={'settled__payouts_vs_transactions': -1},

@@ -12,40 +12,135 @@
     ('$.consumption_table', 'amount', ['total_amount']),
     ('$.matrix_values', 'amount', ['unit_amount']),
 ] -%}
-with prices as (
+with sold as (
+
+    select
+        product_id,
+        currency,
+        min(valid_from) as first_sold_on,
+    from {{ ref('int_rating__contract_prices') }}
+    where is_agreed
+    group by product_id, currency
+
+),
+
+agreed as (
 
     select distinct
-        'product' as source,
         price_ref as owner,
         concat(price_ref, '/', product_id) as price_ref,
+        price_ref as contract_id,
+        product_id,
         orb_price_id,
         price_model,
         price_config,
+        cast(null as string) as metric,
+        false as is_sold_before,
         currency,
     from {{ ref('int_rating__contract_prices') }}
     where is_agreed
     union all
     select
+        listed.price_book_id as owner,
+        listed.price_book_id as price_ref,
+        cast(null as string) as contract_id,
+        listed.product_code as product_id,
+        listed.orb_price_id,
+        listed.price_model,
+        listed.price_config,
+        listed.metric_code as metric,
+        coalesce(
+            listed.effective_from = min(listed.effective_from) over (partition by listed.product_code, listed.currency)
+            and listed.effective_from > sold.first_sold_on,
+            false
+        ) as is_sold_before,
+        listed.currency,
+    from {{ ref('stg_app__price_book') }} as listed
+    left join sold on listed.product_code = sold.product_id and listed.currency = sold.currency
+    where not listed.is_deleted
+
+),
+
+orb_prices as (
+
+    select
+        prices.price_id,
+        prices.model_type,
+        prices.price_config,
+        prices.currency,
+        items.product_code as product_id,
+        metrics.metric_code as metric,
+        agreed.orb_price_id is not null as is_named,
+    from {{ ref('stg_orb__prices') }} as prices
+    left join {{ ref('stg_orb__items') }} as items on prices.item_id = items.item_id
+    left join {{ ref('stg_orb__metrics') }} as metrics on prices.billable_metric_id = metrics.metric_id
+    left join (select distinct orb_price_id from agreed) as agreed on prices.price_id = agreed.orb_price_id
+    where not prices.is_deleted
+
+),
+
+subscribed as (
+
+    select distinct
+        subscriptions.contract_id,
+        {{ json_text('subscribed_price', '$.price.id') }} as price_id,
+    from {{ ref('stg_orb__subscriptions') }} as subscriptions
+    {{ unnest_json_array('subscriptions.price_intervals', '$', 'subscribed_price', 'price_offset') }}
+    where subscriptions.contract_id is not null and not subscriptions.is_deleted
+
+),
+
+candidates as (
+
+    -- a contract's price is one of its subscription, a price book's one that bears the product and the currency; the named one if it can be
+    select
+        agreed.price_ref,
+        found.price_id,
+    from agreed
+    inner join orb_prices as found on agreed.product_id = found.product_id and agreed.currency = found.currency
+    left join subscribed on agreed.contract_id = subscribed.contract_id and found.price_id = subscribed.price_id
+    where
+        case
+            when agreed.contract_id is not null then subscribed.price_id is not null
+            else found.price_id = agreed.orb_price_id or not found.is_named
+        end
+        -- what a minimum is billed under costs nothing itself
+        and coalesce({{ to_decimal(json_text('found.price_config', '$.unit_amount')) }} <> 0, true)
+    qualify row_number() over (
+        partition by agreed.price_ref
+        order by case when found.price_id = agreed.orb_price_id then 0 else 1 end, found.price_id
+    ) = 1
+
+),
+
+prices as (
+
+    select
         'product' as source,
-        price_book_id as owner,
-        price_book_id as price_ref,
-        orb_price_id,
-        price_model,
-        price_config,
-        currency,
-    from {{ ref('stg_app__price_book') }}
-    where not is_deleted
+        agreed.owner,
+        agreed.price_ref,
+        case when agreed.orb_price_id is not null then coalesce(candidates.price_id, agreed.orb_price_id) end as orb_price_id,
+        agreed.orb_price_id as named_orb_price_id,
+        agreed.price_model,
+        agreed.price_config,
+        agreed.metric,
+        agreed.is_sold_before,
+        agreed.currency,
+    from agreed
+    left join candidates on agreed.price_ref = candidates.price_ref
     union all
     select
         'orb' as source,
         price_id as owner,
         price_id as price_ref,
         price_id as orb_price_id,
+        price_id as named_orb_price_id,
         model_type as price_model,
         price_config,
+        metric,
+        false as is_sold_before,
         currency,
-    from {{ ref('stg_orb__prices') }}
-    where not is_deleted
+    from orb_prices
 
 ),
 
@@ -109,7 +204,10 @@ figures as (
         owner,
         owner as price_ref,
         orb_subscription_id as orb_price_id,
+        cast(null as string) as named_orb_price_id,
         cast(null as string) as price_model,
+        cast(null as string) as metric,
+        false as is_sold_before,
         currency,
         concat(
             adjustment_type,
@@ -126,7 +224,10 @@ figures as (
         owner,
         price_ref,
         orb_price_id,
+        named_orb_price_id,
         price_model,
+        metric,
+        is_sold_before,
         currency,
         '{{ parameter }}' as figure,
         {{ to_decimal(json_text('price_config', '$.' ~ parameter)) }} as amount,
@@ -139,7 +240,10 @@ figures as (
         owner,
         price_ref,
         orb_price_id,
+        named_orb_price_id,
         price_model,
+        metric,
+        is_sold_before,
         currency,
         concat('{{ path[2:] }} ', cast(step_offset + 1 as string), ' {{ figure }}') as figure,
         {% set spelled -%}
@@ -155,7 +259,10 @@ figures as (
         owner,
         price_ref,
         orb_price_id,
+        named_orb_price_id,
         price_model,
+        metric,
+        is_sold_before,
         currency,
         'prorated' as figure,
         {{ to_decimal("case when " ~ to_boolean(json_text('price_config', '$.prorated')) ~ " then 1 end") }} as amount,
@@ -168,7 +275,10 @@ select
     owner,
     price_ref,
     orb_price_id,
+    named_orb_price_id,
     price_model,
+    metric,
+    is_sold_before,
     currency,
     figure,
     amount,

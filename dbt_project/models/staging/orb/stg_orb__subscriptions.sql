@@ -45,6 +45,7 @@ renamed as (
         subscription_name,
         status,
         upper(currency) as currency,
+        {{ json_document('payload', '$.price_intervals') }} as price_intervals,
         {{ json_document('payload', '$.adjustment_intervals') }} as adjustment_intervals,
         {{ to_integer('net_terms_days') }} as net_terms_days,
         {{ to_integer('billing_cycle_day') }} as billing_cycle_day,
