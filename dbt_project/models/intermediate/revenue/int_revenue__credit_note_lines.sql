@@ -40,7 +40,7 @@ credited as (
 
 booked as (
 
-    {% for day, sign in [('created_at', '-'), ('voided_at', '')] -%}
+    {% for day, sign in [('created_at', '-'), ('voided_at', '+')] -%}
     select
         credited.credit_note_line_id,
         credited.credit_note_id,
