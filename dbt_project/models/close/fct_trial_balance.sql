@@ -71,4 +71,4 @@ select
     rolled.credit_amount,
     rolled.closing_amount,
 from rolled
-inner join {{ ref('ledger_accounts') }} as accounts on rolled.account_id = accounts.account_id
+left join {{ ref('ledger_accounts') }} as accounts on rolled.account_id = accounts.account_id

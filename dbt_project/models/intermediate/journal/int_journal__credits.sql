@@ -23,6 +23,7 @@ legs as (
     select
         'credit_grant' as entry_kind,
         ledger_entry_id as entry_key,
+        ledger_entry_id as document_id,
         'top_ups_to_grant' as account_id,
         customer_id,
         cast(null as string) as product_id,
@@ -35,6 +36,7 @@ legs as (
     select
         'credit_void' as entry_kind,
         ledger_entry_id as entry_key,
+        ledger_entry_id as document_id,
         case when return_kind = 'disputed' then 'disputes' else 'refunds_payable' end as account_id,
         customer_id,
         cast(null as string) as product_id,
@@ -49,6 +51,7 @@ legs as (
     select
         'credit_use' as entry_kind,
         ledger_entry_id as entry_key,
+        ledger_entry_id as document_id,
         '{{ account }}' as account_id,
         customer_id,
         product_id,
@@ -63,6 +66,7 @@ legs as (
     select
         'credit_use' as entry_kind,
         ledger_entry_id as entry_key,
+        ledger_entry_id as document_id,
         'top_ups_to_grant' as account_id,
         customer_id,
         cast(null as string) as product_id,
@@ -79,6 +83,7 @@ legs as (
             else 'credit_use'
         end as entry_kind,
         ledger_entry_id as entry_key,
+        ledger_entry_id as document_id,
         'credit_liability' as account_id,
         customer_id,
         cast(null as string) as product_id,
@@ -93,13 +98,14 @@ legs as (
     select
         'breakage' as entry_kind,
         concat(credit_block_id, '/', {{ decimal_text('cost_basis') }}, '/', {{ iso_date('revenue_date') }}) as entry_key,
+        credit_block_id as document_id,
         '{{ account }}' as account_id,
         customer_id,
         cast(null as string) as product_id,
         currency,
         {{ sign }}amount as amount,
         revenue_date as entry_date,
-    from {{ ref('int_credits__breakage') }}
+    from {{ ref('int_revenue__breakage') }}
     where breakage_policy = '{{ var("breakage_policy") }}'
     {% endfor %}
 )
@@ -110,7 +116,7 @@ select
     account_id,
     customer_id,
     product_id,
-    entry_key as document_id,
+    document_id,
     currency,
     {{ to_decimal('amount') }} as amount,
     entry_date,

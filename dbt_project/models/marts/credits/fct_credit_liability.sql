@@ -1,8 +1,9 @@
 {#- how credit comes (plus) and goes (minus); the types that move no balance are not among them -#}
 {%- set signs = {'sold': 1, 'granted': 1, 'used': -1, 'expired': -1, 'voided': -1, 'refunded': -1} -%}
-with known_until as (
+with known as (
 
-    select max({{ date_of('created_at') }}) as known_until from {{ ref('int_credits__ledger_movements') }}
+    select {{ date_of('known_at') }} as known_on
+    from {{ ref('int_core__known_at') }}
 
 ),
 
@@ -38,7 +39,7 @@ movements as (
         cast(null as string) as movement_kind,
         {{ decimal_literal('0') }} as movement,
         ahead_amount as early_breakage_amount,
-    from {{ ref('int_credits__breakage') }}
+    from {{ ref('int_revenue__breakage') }}
     where breakage_policy = '{{ var("breakage_policy") }}' and ahead_amount <> 0
 
 ),
@@ -84,8 +85,8 @@ months as (
         accounts.currency,
         month_start,
     from accounts
-    cross join known_until
-    cross join {{ month_series('accounts.first_month', 'greatest(accounts.last_month, known_until.known_until)', 'month_start') }}
+    cross join known
+    cross join {{ month_series('accounts.first_month', 'greatest(accounts.last_month, known.known_on)', 'month_start') }}
 
 ),
 

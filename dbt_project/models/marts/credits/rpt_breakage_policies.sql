@@ -1,6 +1,7 @@
-with known_until as (
+with known as (
 
-    select max({{ date_of('created_at') }}) as known_until from {{ ref('int_credits__ledger_movements') }}
+    select {{ date_of('known_at') }} as known_on
+    from {{ ref('int_core__known_at') }}
 
 ),
 
@@ -35,7 +36,7 @@ movements as (
         {{ decimal_literal('0') }} as credit_amount,
         amount as recognised_amount,
         ahead_amount,
-    from {{ ref('int_credits__breakage') }}
+    from {{ ref('int_revenue__breakage') }}
 
 ),
 
@@ -74,8 +75,8 @@ months as (
         accounts.currency,
         month_start,
     from accounts
-    cross join known_until
-    cross join {{ month_series('accounts.first_month', 'greatest(accounts.last_month, known_until.known_until)', 'month_start') }}
+    cross join known
+    cross join {{ month_series('accounts.first_month', 'greatest(accounts.last_month, known.known_on)', 'month_start') }}
 
 )
 

@@ -1,7 +1,7 @@
 with invoices as (
 
     select * from {{ ref('fct_invoices') }}
-    where status in ('issued', 'synced', 'paid', 'void') and not is_internal
+    where (status in ('issued', 'synced', 'paid') or status = 'void' and issued_at is not null) and not is_internal
 
 ),
 
@@ -31,11 +31,12 @@ changes as (
     -- a note on a paid invoice gives money back and leaves nothing less to pay
     {% for day, sign in [('created_at', '-'), ('voided_at', '')] -%}
     select
-        invoice_id,
-        {{ sign }}total_amount as amount,
-        {{ date_of(day) }} as change_date,
-    from {{ ref('fct_credit_notes') }}
-    where credit_note_type = 'adjustment' and {{ day }} is not null
+        notes.invoice_id,
+        {{ sign }}notes.total_amount as amount,
+        {{ date_of('notes.' ~ day) }} as change_date,
+    from {{ ref('fct_credit_notes') }} as notes
+    inner join invoices on notes.invoice_id = invoices.invoice_id
+    where invoices.status <> 'void' and notes.credit_note_type = 'adjustment' and notes.{{ day }} is not null
     union all
     {% endfor -%}
     select

@@ -1,36 +1,32 @@
-with clock as (
+with known as (
 
-    -- the newest day of which there is anything to tell: an ageing does not run ahead of its sources
-    select
-        min(valid_from) as first_date,
-        max(valid_from) as newest_date,
-    from {{ ref('fct_receivable_balances') }}
+    select {{ date_of('known_at') }} as known_on
+    from {{ ref('int_core__known_at') }}
+
+),
+
+first_months as (
+
+    select min(valid_from) as first_date from {{ ref('fct_receivable_balances') }}
 
 ),
 
 month_ends as (
 
     select {{ add_to_date('day', -1, add_to_date('month', 1, 'month_start')) }} as ageing_date
-    from clock
-    cross join {{ month_series('clock.first_date', 'clock.newest_date', 'month_start') }}
+    from first_months
+    cross join known
+    cross join {{ month_series('first_months.first_date', 'known.known_on', 'month_start') }}
 
 ),
 
 ageing_dates as (
 
     select
-        month_ends.ageing_date,
-        true as is_month_end,
+        least(month_ends.ageing_date, known.known_on) as ageing_date,
+        month_ends.ageing_date <= known.known_on as is_month_end,
     from month_ends
-    cross join clock
-    where month_ends.ageing_date <= clock.newest_date
-    union all
-    select
-        clock.newest_date as ageing_date,
-        false as is_month_end,
-    from clock
-    left join month_ends on clock.newest_date = month_ends.ageing_date
-    where month_ends.ageing_date is null and clock.newest_date is not null
+    cross join known
 
 ),
 
