@@ -1,4 +1,11 @@
-with by_month as (
+with known as (
+
+    select {{ date_of('known_at') }} as known_on
+    from {{ ref('int_core__known_at') }}
+
+),
+
+by_month as (
 
     select
         account_id,
@@ -17,14 +24,9 @@ ledgers as (
         account_id,
         currency,
         min(month_start) as first_month,
+        max(month_start) as last_month,
     from by_month
     group by account_id, currency
-
-),
-
-last_month as (
-
-    select max(month_start) as last_month from by_month
 
 ),
 
@@ -35,8 +37,8 @@ months as (
         ledgers.currency,
         month_start,
     from ledgers
-    cross join last_month
-    cross join {{ month_series('ledgers.first_month', 'last_month.last_month', 'month_start') }}
+    cross join known
+    cross join {{ month_series('ledgers.first_month', 'greatest(ledgers.last_month, known.known_on)', 'month_start') }}
 
 ),
 
