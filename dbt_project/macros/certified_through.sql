@@ -10,13 +10,13 @@
 {%- endmacro %}
 
 {# The streams that a node of the graph reads, itself or through others, in order. What reads dim_streams reads it through
-   certified_through only: the certificates are no source of a mart. #}
+   certified_through only: the certificates are no source of a mart, and no more is the clock, which asks every stream for the time. #}
 {% macro streams_behind(unique_id) %}
     {%- set found = [] -%}
     {%- for parent in graph.nodes[unique_id].depends_on.get('nodes', []) -%}
         {%- if parent in graph.sources -%}
             {%- if not is_looked_up(graph.sources[parent]) -%}{%- do found.append(stream_of(graph.sources[parent])) -%}{%- endif -%}
-        {%- elif graph.nodes[parent].name != 'dim_streams' -%}
+        {%- elif graph.nodes[parent].name not in ['dim_streams', 'int_core__known_at'] -%}
             {%- do found.extend(streams_behind(parent)) -%}
         {%- endif -%}
     {%- endfor -%}

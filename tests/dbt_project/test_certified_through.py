@@ -23,7 +23,7 @@ def _marts(manifest: Any) -> list[Any]:
 
 
 def _streams_behind(manifest: Any, unique_id: str) -> set[str]:
-    """By the manifest's lineage, but for what is behind the certificates themselves."""
+    """By the manifest's lineage, but for what is behind the certificates themselves and behind the clock."""
     if unique_id in manifest.sources:
         source = manifest.sources[unique_id]
         if source.meta.get("is_looked_up"):
@@ -31,7 +31,8 @@ def _streams_behind(manifest: Any, unique_id: str) -> set[str]:
         return {f"{source.source_name.removeprefix('raw_')}.{source.name}"}
     node = manifest.nodes[unique_id]
     parents = getattr(node.depends_on, "nodes", [])
-    behind = [_streams_behind(manifest, parent) for parent in parents if not parent.endswith(".dim_streams")]
+    aside = (".dim_streams", ".int_core__known_at")
+    behind = [_streams_behind(manifest, parent) for parent in parents if not parent.endswith(aside)]
     return set().union(*behind)
 
 

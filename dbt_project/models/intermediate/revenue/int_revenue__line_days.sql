@@ -1,27 +1,58 @@
 {{ config(materialized='table') }}
 
-with billed_parts as (
+with known as (
 
-    -- a minimum is owed for the period, not for the usage it tops up: its part of a line is spread over the days
-    {% for part in ['line', 'minimum'] -%}
+    select {{ date_of('known_at') }} as known_on
+    from {{ ref('int_core__known_at') }}
+
+),
+
+lines as (
+
     select
-        lines.invoice_line_id,
-        {{ 'lines.line_kind' if part == 'line' else "'minimum'" }} as revenue_kind,
-        lines.customer_id,
-        lines.product_id,
-        lines.currency,
-        lines.period_start,
+        lines.*,
+        invoices.status <> 'draft' as is_billed,
+        case when invoices.status <> 'draft' then invoices.invoice_date end as invoice_date,
         case
             when lines.period_end > lines.period_start then {{ add_to_date('day', -1, 'lines.period_end') }}
             else lines.period_start
-        end as last_day,
-        {{ 'lines.adjusted_amount - lines.minimum_amount' if part == 'line' else 'lines.minimum_amount' }} as amount,
+        end as last_day_of_service,
+        known.known_on,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
+    cross join known
     where
-        invoices.status in ('issued', 'synced', 'paid')
+        invoices.status in ('draft', 'issued', 'synced', 'paid')
         and not invoices.is_internal
-        and {{ 'lines.adjusted_amount <> lines.minimum_amount' if part == 'line' else 'lines.minimum_amount <> 0' }}
+
+),
+
+billed_parts as (
+
+    -- a minimum is owed for the period, not for the usage it tops up: its part of a line is spread over the days.
+    -- What a draft says of minimums and of shares of its lines is not owed before the period is over
+    {% for part in ['line', 'minimum'] -%}
+    select
+        invoice_line_id,
+        invoice_id,
+        customer_id,
+        product_id,
+        price_id,
+        {{ 'line_kind' if part == 'line' else "'minimum'" }} as revenue_kind,
+        currency,
+        {{ 'adjusted_amount - minimum_amount' if part == 'line' else 'minimum_amount' }} as amount,
+        {{ 'discount_amount' if part == 'line' else decimal_literal('0') }} as discount_amount,
+        is_billed,
+        invoice_date,
+        period_start,
+        -- a draft's usage so far was used by now
+        case when not is_billed and line_kind = 'usage' then least(last_day_of_service, known_on) else last_day_of_service end as last_day,
+        known_on,
+    from lines
+    where {{
+        "(adjusted_amount <> minimum_amount or discount_amount <> 0) and (is_billed or line_kind in ('usage', 'fixed_fee'))"
+        if part == 'line' else 'minimum_amount <> 0 and is_billed'
+    }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -102,29 +133,53 @@ shares as (
 
 ),
 
-earned as (
+earned_to_date as (
 
     -- rounding what is earned to date, not each day, makes the days add up to the line to the last minor unit
     select
-        parts.invoice_line_id,
-        parts.revenue_kind,
-        parts.customer_id,
-        parts.product_id,
-        parts.currency,
-        parts.part_id,
+        parts.*,
         shares.revenue_date,
         {{ round_to_minor_unit(divide(multiply('parts.amount', 'shares.weight_to_date'), 'shares.weight_of_part'), 'parts.currency') }} as amount_to_date,
+        case
+            when parts.discount_amount = 0 then {{ decimal_literal('0') }}
+            else {{ round_to_minor_unit(divide(multiply('parts.discount_amount', 'shares.weight_to_date'), 'shares.weight_of_part'), 'parts.currency') }}
+        end as discount_to_date,
     from shares
     inner join parts on shares.part_id = parts.part_id
 
+),
+
+earned as (
+
+    select
+        *,
+        amount_to_date - coalesce(lag(amount_to_date) over (partition by part_id order by revenue_date), 0) as amount_of_day,
+        discount_to_date - coalesce(lag(discount_to_date) over (partition by part_id order by revenue_date), 0) as discount_of_day,
+    from earned_to_date
+
+),
+
+elapsed as (
+
+    -- days of a draft that are still to come are not owed by anybody; those of an invoice are deferred
+    select * from earned
+    where is_billed or revenue_date <= known_on
+
 )
 
+{% for part in ['line', 'discount'] -%}
 select
     invoice_line_id,
-    revenue_kind,
+    invoice_id,
     customer_id,
     product_id,
+    price_id,
+    {{ 'revenue_kind' if part == 'line' else "'discount'" }} as revenue_kind,
     currency,
-    {{ to_decimal('amount_to_date - coalesce(lag(amount_to_date) over (partition by part_id order by revenue_date), 0)') }} as amount,
+    {{ to_decimal('amount_of_day + discount_of_day' if part == 'line' else '-discount_of_day') }} as amount,
+    is_billed,
+    invoice_date,
     revenue_date,
-from earned
+from elapsed
+{{ 'union all' if not loop.last else 'where discount_amount <> 0' }}
+{% endfor %}

@@ -1,0 +1,47 @@
+with released as (
+
+    select
+        customer_id,
+        product_id,
+        currency,
+        amount as recognised_amount,
+        {{ decimal_literal('0') }} as voided_amount,
+        invoice_date as booked_on,
+        revenue_date as released_on,
+    from {{ ref('int_revenue__line_days') }}
+    where revenue_date >= invoice_date
+    union all
+    -- nothing of a voided invoice is earned: until it was voided, all of it was owed in services
+    select
+        lines.customer_id,
+        lines.product_id,
+        lines.currency,
+        {{ decimal_literal('0') }} as recognised_amount,
+        lines.adjusted_amount as voided_amount,
+        invoices.invoice_date as booked_on,
+        coalesce({{ date_of('invoices.voided_at') }}, invoices.invoice_date) as released_on,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
+    where
+        invoices.status = 'void'
+        and invoices.issued_at is not null
+        and not invoices.is_internal
+
+)
+
+select
+    {{ surrogate_key([
+        'booked.customer_id', 'booked.product_id', 'booked.currency', year_month('booked.booked_on'), year_month('booked.released_on'),
+    ]) }} as deferred_revenue_id,
+    booked.customer_id,
+    booked.product_id,
+    {{ year_month('booked.booked_on') }} as booked_period,
+    {{ year_month('booked.released_on') }} as recognised_period,
+    booked.currency,
+    {{ sum_decimal('booked.recognised_amount') }} as recognised_amount,
+    {{ sum_decimal('booked.voided_amount') }} as voided_amount,
+    {{ certified_through() }} as certified_through,
+from released as booked
+group by
+    booked.customer_id, booked.product_id, booked.currency, {{ year_month('booked.booked_on') }}, {{ year_month('booked.released_on') }}
+having sum(booked.recognised_amount) <> 0 or sum(booked.voided_amount) <> 0
