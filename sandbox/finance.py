@@ -56,8 +56,9 @@ class ServingCost:
 
 
 def reference_rates(keys: Keys, calendar: Calendar) -> Iterator[ReferenceRate]:
-    """A rate a weekday and currency. They wander about two percent around where Stripe's own rates lie, and are never those."""
-    days = np.arange(calendar.first_day - _DAYS_BEFORE, calendar.now, dtype="datetime64[D]").tolist()
+    """A rate a weekday and currency, to the end of the month that drafts bill. They wander about two percent around where
+    Stripe's own rates lie, and are never those."""
+    days = np.arange(calendar.first_day - _DAYS_BEFORE, add_months(calendar.now, 1), dtype="datetime64[D]").tolist()
     for currency, (usual, digits) in _USUAL_RATE.items():
         millionths = 0
         for day, step in zip(days, keys.rng(f"reference rates/{currency}").normal(0, 2_000, len(days)), strict=True):

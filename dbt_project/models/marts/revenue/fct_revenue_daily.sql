@@ -57,6 +57,25 @@ recognised as (
         revenue_date,
     from {{ ref('int_revenue__breakage') }}
 
+),
+
+earned as (
+
+    select
+        recognised.customer_id,
+        recognised.product_id,
+        recognised.price_id,
+        recognised.revenue_kind,
+        recognised.currency,
+        {{ sum_decimal('recognised.amount') }} as amount,
+        recognised.is_billed,
+        recognised.revenue_date,
+    from recognised
+    group by
+        recognised.customer_id, recognised.product_id, recognised.price_id, recognised.revenue_kind, recognised.currency, recognised.is_billed,
+        recognised.revenue_date
+    having sum(recognised.amount) <> 0
+
 )
 
 select
@@ -69,11 +88,13 @@ select
     earned.price_id,
     earned.revenue_kind,
     earned.currency,
-    {{ sum_decimal('earned.amount') }} as amount,
+    {{ reporting_currency() }} as reporting_currency,
+    earned.amount,
+    {{ exchange_rate('earned.currency') }} as exchange_rate,
+    {{ exchange_rate_source('earned.currency') }} as exchange_rate_source,
+    {{ reporting_amount('earned.amount', 'earned.currency') }} as reporting_amount,
     earned.is_billed,
     earned.revenue_date,
     {{ certified_through() }} as certified_through,
-from recognised as earned
-group by
-    earned.customer_id, earned.product_id, earned.price_id, earned.revenue_kind, earned.currency, earned.is_billed, earned.revenue_date
-having sum(earned.amount) <> 0
+from earned
+{{ join_exchange_rates('earned.currency', 'earned.revenue_date') }}
