@@ -65,8 +65,12 @@ DEFECTS = {
     ): "update marts.fct_revenue_daily set revenue_date = current_date + interval 1 day where revenue_daily_id = 'r1'",
     (
         "fct_revenue_daily",
-        "Over a month revenue is positive and promotional credit is negative",
+        "Over a month revenue is positive, discounts and promotional credit are negative",
     ): "update marts.fct_revenue_daily set amount = -amount where revenue_kind = 'promotional_credit'",
+    (
+        "fct_revenue_daily",
+        "Credit notes take back no more than what was billed",
+    ): "update marts.fct_revenue_daily set amount = -amount where revenue_kind = 'credit_note'",
     (
         "fct_revenue_daily",
         "No customer's revenue exceeds what was invoiced before tax",
@@ -79,6 +83,10 @@ DEFECTS = {
         "fct_revenue_daily",
         "Every day between the first and the last has revenue",
     ): "delete from marts.fct_revenue_daily where revenue_date = '2026-07-02'",
+    (
+        "fct_revenue_daily",
+        "Every amount of revenue has an exchange rate",
+    ): "update marts.fct_revenue_daily set reporting_amount = null where revenue_daily_id = 'r1'",
     ("rec_bridge", "Nothing is unexplained"): "update reconciliation.rec_bridge set amount = 0.000000001 "
     "where line = 'unexplained' and currency = 'JPY'",
     (

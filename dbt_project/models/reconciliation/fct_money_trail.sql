@@ -143,12 +143,14 @@ arrived as (
 
 recognised as (
 
+    -- of what was rated: what a draft has so far is not rated yet, and credit that expired never was
     select
         customer_id,
         {{ year_month('revenue_date') }} as period,
         currency,
         {{ sum_decimal('amount') }} as recognised_amount,
     from {{ ref('fct_revenue_daily') }}
+    where is_billed and revenue_kind <> 'breakage'
     group by customer_id, {{ year_month('revenue_date') }}, currency
 
 ),

@@ -135,15 +135,16 @@ shares as (
 
 earned_to_date as (
 
-    -- rounding what is earned to date, not each day, makes the days add up to the line to the last minor unit
+    -- rounding what is earned to date, not each day, makes the days add up to the line to the last minor unit; on the last day all is earned
     select
         parts.*,
         shares.revenue_date,
-        {{ round_to_minor_unit(divide(multiply('parts.amount', 'shares.weight_to_date'), 'shares.weight_of_part'), 'parts.currency') }} as amount_to_date,
+        {% for amount in ['amount', 'discount_amount'] -%}
         case
-            when parts.discount_amount = 0 then {{ decimal_literal('0') }}
-            else {{ round_to_minor_unit(divide(multiply('parts.discount_amount', 'shares.weight_to_date'), 'shares.weight_of_part'), 'parts.currency') }}
-        end as discount_to_date,
+            when parts.{{ amount }} = 0 or shares.weight_to_date = shares.weight_of_part then parts.{{ amount }}
+            else {{ round_to_minor_unit(divide(multiply('parts.' ~ amount, 'shares.weight_to_date'), 'shares.weight_of_part'), 'parts.currency') }}
+        end as {{ amount }}_to_date,
+        {% endfor -%}
     from shares
     inner join parts on shares.part_id = parts.part_id
 
@@ -153,8 +154,9 @@ earned as (
 
     select
         *,
-        amount_to_date - coalesce(lag(amount_to_date) over (partition by part_id order by revenue_date), 0) as amount_of_day,
-        discount_to_date - coalesce(lag(discount_to_date) over (partition by part_id order by revenue_date), 0) as discount_of_day,
+        {% for amount in ['amount', 'discount_amount'] -%}
+        {{ amount }}_to_date - coalesce(lag({{ amount }}_to_date) over (partition by part_id order by revenue_date), 0) as {{ amount }}_of_day,
+        {% endfor -%}
     from earned_to_date
 
 ),
@@ -176,7 +178,7 @@ select
     price_id,
     {{ 'revenue_kind' if part == 'line' else "'discount'" }} as revenue_kind,
     currency,
-    {{ to_decimal('amount_of_day + discount_of_day' if part == 'line' else '-discount_of_day') }} as amount,
+    {{ to_decimal('amount_of_day + discount_amount_of_day' if part == 'line' else '-discount_amount_of_day') }} as amount,
     is_billed,
     invoice_date,
     revenue_date,
