@@ -112,6 +112,8 @@ legs as (
         balance_transaction_id as entry_key,
         {{ account }} as account_id,
         {{ "cast(null as string)" if account == "'stripe_clearing'" else 'customer_id' }} as customer_id,
+        cast(null as string) as product_id,
+        balance_transaction_id as document_id,
         {{ currency }} as currency,
         {{ amount }} as amount,
         entry_date,
@@ -125,6 +127,8 @@ legs as (
         bank_line_id as entry_key,
         '{{ account }}' as account_id,
         cast(null as string) as customer_id,
+        cast(null as string) as product_id,
+        bank_line_id as document_id,
         currency,
         {{ sign }}amount as amount,
         booked_on as entry_date,
@@ -134,14 +138,4 @@ legs as (
     {% endfor %}
 )
 
-select
-    entry_kind,
-    entry_key,
-    account_id,
-    customer_id,
-    cast(null as string) as product_id,
-    entry_key as document_id,
-    currency,
-    {{ to_decimal('amount') }} as amount,
-    entry_date,
-from legs
+{{ journal_lines('legs') }}

@@ -37,19 +37,24 @@ lines as (
     left join lost_disputes on lines.invoice_id = lost_disputes.invoice_id
     left join refunded on lines.credit_note_id = refunded.credit_note_id
 
+),
+
+legs as (
+
+    {% for account, amount in [("'credit_notes'", '-amount'), ("'taxes_payable'", '-tax_amount'), ('settled_by', 'amount + tax_amount')] -%}
+    select
+        case when is_reversal then 'credit_note_void' else 'credit_note' end as entry_kind,
+        credit_note_id as entry_key,
+        {{ account }} as account_id,
+        customer_id,
+        {{ 'product_id' if account == "'credit_notes'" else 'cast(null as string)' }} as product_id,
+        credit_note_id as document_id,
+        currency,
+        {{ to_decimal(amount) }} as amount,
+        revenue_date as entry_date,
+    from lines
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 )
 
-{% for account, amount in [("'credit_notes'", '-amount'), ("'taxes_payable'", '-tax_amount'), ('settled_by', 'amount + tax_amount')] -%}
-select
-    case when is_reversal then 'credit_note_void' else 'credit_note' end as entry_kind,
-    credit_note_id as entry_key,
-    {{ account }} as account_id,
-    customer_id,
-    {{ 'product_id' if account == "'credit_notes'" else 'cast(null as string)' }} as product_id,
-    credit_note_id as document_id,
-    currency,
-    {{ to_decimal(amount) }} as amount,
-    revenue_date as entry_date,
-from lines
-{{ 'union all' if not loop.last }}
-{% endfor %}
+{{ journal_lines('legs') }}

@@ -110,14 +110,4 @@ legs as (
     {% endfor %}
 )
 
-select
-    entry_kind,
-    entry_key,
-    account_id,
-    customer_id,
-    product_id,
-    document_id,
-    currency,
-    {{ to_decimal('amount') }} as amount,
-    entry_date,
-from legs
+{{ journal_lines('legs') }}

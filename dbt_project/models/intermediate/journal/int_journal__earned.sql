@@ -20,37 +20,23 @@ days as (
 
 legs as (
 
+    {% for account, sign in [
+        ("case when is_before_invoice then 'unbilled_receivable' else 'deferred_revenue' end", ''),
+        ("case when revenue_kind = 'discount' then 'discounts' else 'revenue' end", '-'),
+    ] -%}
     select
-        case when is_before_invoice then 'unbilled_receivable' else 'deferred_revenue' end as account_id,
+        'earned' as entry_kind,
+        concat(invoice_id, '/', {{ iso_date('revenue_date') }}) as entry_key,
+        {{ account }} as account_id,
         customer_id,
         product_id,
-        invoice_id,
+        invoice_id as document_id,
         currency,
-        amount,
-        revenue_date,
+        {{ sign }}amount as amount,
+        revenue_date as entry_date,
     from days
-    union all
-    select
-        case when revenue_kind = 'discount' then 'discounts' else 'revenue' end as account_id,
-        customer_id,
-        product_id,
-        invoice_id,
-        currency,
-        -amount as amount,
-        revenue_date,
-    from days
-
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 )
 
-select
-    'earned' as entry_kind,
-    concat(invoice_id, '/', {{ iso_date('revenue_date') }}) as entry_key,
-    account_id,
-    customer_id,
-    product_id,
-    invoice_id as document_id,
-    currency,
-    {{ sum_decimal('amount') }} as amount,
-    revenue_date as entry_date,
-from legs
-group by account_id, customer_id, product_id, invoice_id, currency, revenue_date
+{{ journal_lines('legs') }}

@@ -28,7 +28,7 @@ lines as (
         {{ to_decimal('lines.adjusted_amount - lines.credits_applied_amount') }} as net_amount,
         lines.tax_amount,
         case
-            when invoices.status = 'void' then lines.adjusted_amount
+            when invoices.status = 'void' then {{ to_decimal('lines.adjusted_amount - lines.credits_applied_amount') }}
             else coalesce(still_to_come.amount, {{ decimal_literal('0') }})
         end as deferred_amount,
         invoices.invoice_date,
@@ -46,7 +46,7 @@ lines as (
     'taxes_payable': '-tax_amount',
 } %}
 
-legs as (
+invoiced as (
 
     {% for account, amount in accounts.items() -%}
     select
@@ -76,43 +76,48 @@ written_off as (
     inner join invoices on stripe.invoice_id = invoices.invoice_id
     where stripe.status = 'uncollectible'
 
+),
+
+legs as (
+
+    select
+        'invoice' as entry_kind,
+        invoice_id as entry_key,
+        account_id,
+        customer_id,
+        product_id,
+        invoice_id as document_id,
+        currency,
+        amount,
+        invoice_date as entry_date,
+    from invoiced
+    union all
+    select
+        'invoice_void' as entry_kind,
+        invoice_id as entry_key,
+        account_id,
+        customer_id,
+        product_id,
+        invoice_id as document_id,
+        currency,
+        -amount as amount,
+        void_date as entry_date,
+    from invoiced
+    where status = 'void'
+    {% for account, sign in [('bad_debt', ''), ('accounts_receivable', '-')] -%}
+    union all
+    select
+        'write_off' as entry_kind,
+        invoice_id as entry_key,
+        '{{ account }}' as account_id,
+        customer_id,
+        cast(null as string) as product_id,
+        invoice_id as document_id,
+        currency,
+        {{ sign }}amount as amount,
+        entry_date,
+    from written_off
+    {% endfor %}
 )
 
-select
-    'invoice' as entry_kind,
-    invoice_id as entry_key,
-    account_id,
-    customer_id,
-    product_id,
-    invoice_id as document_id,
-    currency,
-    amount,
-    invoice_date as entry_date,
-from legs
-union all
-select
-    'invoice_void' as entry_kind,
-    invoice_id as entry_key,
-    account_id,
-    customer_id,
-    product_id,
-    invoice_id as document_id,
-    currency,
-    -amount as amount,
-    void_date as entry_date,
-from legs
-where status = 'void'
-{% for account, sign in [('bad_debt', ''), ('accounts_receivable', '-')] -%}
-union all
-select
-    'write_off' as entry_kind,
-    invoice_id as entry_key,
-    '{{ account }}' as account_id,
-    customer_id,
-    cast(null as string) as product_id,
-    invoice_id as document_id,
-    currency,
-    {{ sign }}amount as amount,
-    entry_date,
-from written_off
-{% endfor %}
+{{ journal_lines('legs') }}
