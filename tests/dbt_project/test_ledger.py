@@ -142,9 +142,13 @@ class Books:
         for name in MODELS:
             self.connection.execute(f"create or replace table {self.addresses[name]} as {self.code[name]}")
 
-    def failing(self, query: str) -> list[tuple[Any, ...]]:
-        """The rows of a query that has none where the books are right; `{model}` is a model's table."""
-        return self.connection.execute(query.format(**self.addresses)).fetchall()
+    def broken(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Of each identity that does not hold, three rows that show it."""
+        found = {
+            name: self.connection.execute(query.format(**self.addresses)).fetchmany(3)
+            for name, query in IDENTITIES.items()
+        }
+        return {name: rows for name, rows in found.items() if rows}
 
 
 @pytest.fixture(scope="module")
@@ -488,8 +492,8 @@ IDENTITIES = {
     """,
     "credit rolls forward": """
         select * from {fct_credit_liability}
-        where opening_credits + sold_credits + granted_credits - used_credits - expired_credits - voided_credits - refunded_credits
-            <> closing_credits
+        where opening_credits + sold_credits + granted_credits
+            <> used_credits + expired_credits + voided_credits + refunded_credits + closing_credits
     """,
     "a month opens with what the one before closed": """
         select * from (
@@ -504,11 +508,11 @@ IDENTITIES = {
             select customer_id, cost_basis, closing_credits from {fct_credit_liability}
             where period = '2026-10'
         ), blocks as (
-            select ledger.external_customer_id as customer_id, blocks.cost_basis, blocks.credit_block_id, any_value(blocks.balance) as balance
+            select distinct
+                ledger.external_customer_id as customer_id, blocks.cost_basis, blocks.credit_block_id, blocks.balance
             from {stg_orb__credit_blocks} as blocks join {stg_orb__credit_ledger} as ledger using (credit_block_id)
             join {dim_customers} as customers on ledger.external_customer_id = customers.customer_id
             where not customers.is_internal
-            group by all
         )
         select customer_id, cost_basis from (
             select customer_id, cost_basis, closing_credits as amount from closing
@@ -531,7 +535,8 @@ IDENTITIES = {
         select customer_id, currency from (
             select customer_id, currency, liability_amount as amount from {fct_credit_liability} where period = '2026-10'
             union all
-            select customer_id, currency, debit_amount - credit_amount from {fct_journal_entries} where account_id = 'credit_liability'
+            select customer_id, currency, debit_amount - credit_amount
+            from {fct_journal_entries} where account_id = 'credit_liability'
         ) group by all having sum(amount) <> 0
     """,
     "one balance is open on any day": """
@@ -595,25 +600,29 @@ ORDINARY_LIFE: list[Event] = [
 ]
 
 
-@pytest.mark.parametrize("identity", IDENTITIES)
-def test_each_identity_is_seen_to_break(books: Books, identity: str) -> None:
-    statement, *again = PLANTED[identity]
+def test_each_identity_is_seen_to_break(books: Books) -> None:
     books.build(lived([ORDINARY_LIFE]))
-    assert books.failing(IDENTITIES[identity]) == []
-    books.connection.execute(statement.format(**books.addresses))
-    for name in again:
-        books.connection.execute(f"create or replace table {books.addresses[name]} as {books.code[name]}")
-    assert books.failing(IDENTITIES[identity]) != []
+    assert books.broken() == {}
+    unseen = []
+    for identity, (statement, *again) in PLANTED.items():
+        books.connection.begin()
+        books.connection.execute(statement.format(**books.addresses))
+        for name in again:
+            books.connection.execute(f"create or replace table {books.addresses[name]} as {books.code[name]}")
+        if identity not in books.broken():
+            unseen.append(identity)
+        books.connection.rollback()
+    assert unseen == []
+    assert PLANTED.keys() == IDENTITIES.keys()
 
 
 @settings(
-    max_examples=6, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 @given(lives=lives)
 def test_no_life_of_a_customer_breaks_an_identity_of_the_books(books: Books, lives: list[list[Event]]) -> None:
     books.build(lived(lives))
-    broken = {name: books.failing(query)[:3] for name, query in IDENTITIES.items()}
-    assert {name: rows for name, rows in broken.items() if rows} == {}
+    assert books.broken() == {}
 
 
 def lived(lives: list[list[Event]]) -> dict[str, list[dict[str, Any]]]:
