@@ -238,7 +238,7 @@ class Life:
         start = day.replace(day=1)
         end = (start + timedelta(days=31)).replace(day=1)
         status = ("issued", "paid", "synced", "draft", "void")[choice % 5]
-        on = start if choice % 2 else end
+        on = start if choice % 2 or end > KNOWN_ON else end
         tax = self._cent(amount, 4)
         for kind, adjusted, discount, minimum, credits in (
             ("usage", amount, self._cent(amount, 3), Decimal(0), self._cent(amount, choice + 1)),

@@ -24,7 +24,8 @@ ledgers as (
         account_id,
         currency,
         min(month_start) as first_month,
-        max(month_start) as last_month,
+        -- all accounts end in the same month, or they would not add up in the last one
+        max(max(month_start)) over () as last_month,
     from by_month
     group by account_id, currency
 
