@@ -51,14 +51,14 @@ rolled as (
         months.month_start,
         coalesce(by_month.debit_amount, {{ decimal_literal('0') }}) as debit_amount,
         coalesce(by_month.credit_amount, {{ decimal_literal('0') }}) as credit_amount,
-        {{ to_decimal('sum(coalesce(by_month.debit_amount - by_month.credit_amount, 0)) over (partition by months.account_id, months.currency order by months.month_start)') }}
-            as closing_amount,
+        {{ to_decimal('sum(coalesce(by_month.debit_amount - by_month.credit_amount, 0)) over account_to_date') }} as closing_amount,
     from months
     left join by_month
         on
             months.account_id = by_month.account_id
             and months.currency = by_month.currency
             and months.month_start = by_month.month_start
+    window account_to_date as (partition by months.account_id, months.currency order by months.month_start)
 
 )
 

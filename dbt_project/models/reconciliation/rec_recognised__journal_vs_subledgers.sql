@@ -41,8 +41,9 @@ credit_liabilities as (
         customer_id,
         currency,
         period,
-        {{ to_decimal('liability_amount - lag(liability_amount, 1, 0) over (partition by customer_id, credit_kind, cost_basis, currency order by period)') }} as amount,
+        {{ to_decimal('liability_amount - lag(liability_amount, 1, 0) over account_to_date') }} as amount,
     from {{ ref('fct_credit_liability') }}
+    window account_to_date as (partition by customer_id, credit_kind, cost_basis, currency order by period)
 
 ),
 

@@ -35,10 +35,10 @@ movements as (
     -- money that came without a document goes back without one
     select
         '{{ 'refund' if transaction == 'balance_transaction_id' else 'refund_failure' }}' as entry_kind,
-        refunds.{{ transaction }} as balance_transaction_id,
+        {{ to_string('refunds.' ~ transaction) }} as balance_transaction_id,
         refunds.customer_id,
         refunds.currency,
-        {{ sign }}refunds.amount as amount,
+        {{ to_decimal(sign ~ 'refunds.amount') }} as amount,
         case when payments.account_id in ('internal_tenants', 'unapplied_cash') then payments.account_id else 'refunds_payable' end as account_id,
     from {{ ref('fct_refunds') }} as refunds
     left join payments on refunds.payment_id = payments.payment_id
@@ -130,7 +130,7 @@ legs as (
         cast(null as string) as product_id,
         bank_line_id as document_id,
         currency,
-        {{ sign }}amount as amount,
+        {{ to_decimal(sign ~ 'amount') }} as amount,
         booked_on as entry_date,
     from {{ ref('fct_bank_lines') }}
     where amount > 0

@@ -103,7 +103,7 @@ legs as (
         customer_id,
         cast(null as string) as product_id,
         currency,
-        {{ sign }}amount as amount,
+        {{ to_decimal(sign ~ 'amount') }} as amount,
         revenue_date as entry_date,
     from {{ ref('int_revenue__breakage') }}
     where breakage_policy = '{{ var("breakage_policy") }}'

@@ -32,7 +32,7 @@ legs as (
         product_id,
         invoice_id as document_id,
         currency,
-        {{ sign }}amount as amount,
+        {{ to_decimal(sign ~ 'amount') }} as amount,
         revenue_date as entry_date,
     from days
     {{ 'union all' if not loop.last }}

@@ -115,7 +115,7 @@ legs as (
         cast(null as string) as product_id,
         invoice_id as document_id,
         currency,
-        {{ sign }}amount as amount,
+        {{ to_decimal(sign ~ 'amount') }} as amount,
         entry_date,
     from written_off
     {% endfor %}
