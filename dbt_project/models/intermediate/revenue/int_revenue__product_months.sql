@@ -37,7 +37,7 @@ lives as (
         max(newest.month_start) as last_month,
     from earned
     cross join (select max(month_start) as month_start from used) as newest
-    where earned.amount <> 0
+    where not coalesce(earned.amount = 0 and earned.reporting_amount = 0, false)
     group by earned.customer_id
 
 ),
