@@ -1,4 +1,4 @@
-"""Margin and retention have all of the revenue, once: the checks of that tie by hand, and notice each way in which they may not."""
+"""Margin and retention have all of the revenue, once: the checks of that tie by hand, and notice where they do not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.dbt_project.conftest import Dbt
 
-# In August 100.00 of use less 10.00 of promotional credit, a credit note of 5.00, and a yen that nobody has a rate for in September.
+# In August 100.00 of use less 10.00 of promotional credit, a credit note of 5.00; in September a day without a rate.
 TIED = """
 create schema marts;
 create table marts.fct_revenue_daily as from (values
