@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-import numpy as np
-
 from sandbox.calendar import Calendar, add_months
 from sandbox.keyed import Keys
 
@@ -58,7 +56,8 @@ class ServingCost:
 def reference_rates(keys: Keys, calendar: Calendar) -> Iterator[ReferenceRate]:
     """A rate a weekday and currency, to the end of the month that drafts bill. They wander about two percent around where
     Stripe's own rates lie, and are never those."""
-    days = np.arange(calendar.first_day - _DAYS_BEFORE, add_months(calendar.now, 1), dtype="datetime64[D]").tolist()
+    first = calendar.first_day - _DAYS_BEFORE
+    days = [first + timedelta(days=number) for number in range((add_months(calendar.now, 1) - first).days)]
     for currency, (usual, digits) in _USUAL_RATE.items():
         millionths = 0
         for day, step in zip(days, keys.rng(f"reference rates/{currency}").normal(0, 2_000, len(days)), strict=True):

@@ -27,7 +27,7 @@ create table marts.fct_invoices (
 );
 create table marts.fct_revenue_daily (
     revenue_daily_id varchar, customer_id varchar, product_id varchar, revenue_kind varchar, currency varchar,
-    amount decimal(38, 9), is_billed boolean, revenue_date date
+    amount decimal(38, 9), reporting_amount decimal(38, 9), is_billed boolean, revenue_date date
 );
 create table marts.fct_payouts (
     payout_id varchar, currency varchar, amount decimal(38, 9), status varchar, created_at timestamptz,
@@ -74,13 +74,13 @@ insert into marts.fct_invoices values
     ('inv_3', 'acct_0001', 'paid', 'USD', 50, 0, 0, 0, 0, 50, 50, 50, false, '2026-08-31', '2026-09-30'),
     ('inv_4', 'acct_0001', 'draft', 'USD', 1, 0, 0, 0, 0, 1, 1, 0, false, '2026-09-30', '2026-10-30');
 insert into marts.fct_revenue_daily values
-    ('r1', 'acct_0001', 'text_input', 'usage', 'USD', 70.00, true, '2026-07-01'),
-    ('r2', 'acct_0001', 'text_input', 'usage', 'USD', 50.00, true, '2026-07-02'),
-    ('r3', 'acct_0001', 'text_input', 'promotional_credit', 'USD', -20.00, true, '2026-07-02'),
-    ('r4', 'acct_0001', 'text_input', 'discount', 'USD', -10.00, true, '2026-07-02'),
-    ('r5', 'acct_0001', 'text_input', 'credit_note', 'USD', -5.00, true, '2026-07-03'),
-    ('r6', 'acct_0001', null, 'breakage', 'USD', 90.00, true, '2026-07-03'),
-    ('r7', 'acct_0002', 'text_input', 'usage', 'JPY', 9000, true, '2026-07-03');
+    ('r1', 'acct_0001', 'text_input', 'usage', 'USD', 70.00, 70.00, true, '2026-07-01'),
+    ('r2', 'acct_0001', 'text_input', 'usage', 'USD', 50.00, 50.00, true, '2026-07-02'),
+    ('r3', 'acct_0001', 'text_input', 'promotional_credit', 'USD', -20.00, -20.00, true, '2026-07-02'),
+    ('r4', 'acct_0001', 'text_input', 'discount', 'USD', -10.00, -10.00, true, '2026-07-02'),
+    ('r5', 'acct_0001', 'text_input', 'credit_note', 'USD', -5.00, -5.00, true, '2026-07-03'),
+    ('r6', 'acct_0001', null, 'breakage', 'USD', 90.00, 90.00, true, '2026-07-03'),
+    ('r7', 'acct_0002', 'text_input', 'usage', 'JPY', 9000, 60.00, true, '2026-07-03');
 insert into marts.fct_payouts values
     ('po_1', 'USD', 120.00, 'paid', '2026-08-10 03:00:00+00', '2026-08-12'),
     ('po_2', 'JPY', 9900, 'paid', '2026-08-10 03:00:00+00', '2026-08-13');

@@ -14,5 +14,8 @@
     case when {{ currency }} = {{ reporting_currency() }} then 'same currency' else {{ rates }}.exchange_rate_source end
 {%- endmacro %}
 
-{# NULL where no rate is known: a missing rate is never guessed, and no sum takes it for nothing. #}
+{# NULL where no rate is known: a missing rate is never guessed. #}
 {% macro reporting_amount(amount, currency, rates='rates') %}{{ multiply(amount, exchange_rate(currency, rates)) }}{% endmacro %}
+
+{# NULL as soon as one of the amounts is: a sum over what has a rate would pass for the whole. #}
+{% macro sum_if_complete(amount) %}case when count({{ amount }}) = count(*) then {{ sum_decimal(amount) }} end{% endmacro %}

@@ -26,12 +26,21 @@ select
     charges.payment_method_type,
     charges.currency,
     transactions.currency as settlement_currency,
+    {{ reporting_currency() }} as reporting_currency,
     charges.amount,
     charges.amount_captured,
     charges.amount_refunded,
     coalesce(disputed.amount_disputed, {{ decimal_literal('0') }}) as amount_disputed,
+    transactions.exchange_rate as settlement_exchange_rate,
+    transactions.exchange_rate_source as settlement_exchange_rate_source,
+    transactions.gross_amount as settlement_amount,
     coalesce(transactions.fee_amount, {{ decimal_literal('0') }}) as fee_amount,
     coalesce(transactions.net_amount, {{ decimal_literal('0') }}) as net_amount,
+    {{ exchange_rate('charges.currency') }} as exchange_rate,
+    {{ exchange_rate_source('charges.currency') }} as exchange_rate_source,
+    {{ reporting_amount('charges.amount', 'charges.currency') }} as reporting_amount,
+    transactions.reporting_gross_amount as reporting_settlement_amount,
+    transactions.conversion_gain_amount,
     cast(charges.created_at as timestamp) as created_at,
     case when charges.is_paid then cast(charges.created_at as timestamp) end as paid_at,
     {{ certified_through() }} as certified_through,
@@ -42,4 +51,5 @@ left join {{ ref('int_customers__stripe_ids') }} as ids on charges.customer_id =
 left join {{ ref('stg_stripe__payment_intents') }} as intents on charges.payment_intent_id = intents.payment_intent_id
 left join {{ ref('fct_balance_transactions') }} as transactions on charges.balance_transaction_id = transactions.balance_transaction_id
 left join disputed on charges.charge_id = disputed.charge_id
+{{ join_exchange_rates('charges.currency', date_of('charges.created_at')) }}
 where charges.is_livemode and not charges.is_deleted
