@@ -107,7 +107,7 @@ rolled as (
     from months
     left join by_month
         on
-            months.customer_id is not distinct from by_month.customer_id
+            coalesce(months.customer_id, '') = coalesce(by_month.customer_id, '')
             and months.credit_kind = by_month.credit_kind
             and months.cost_basis = by_month.cost_basis
             and months.currency = by_month.currency

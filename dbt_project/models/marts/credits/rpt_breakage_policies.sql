@@ -95,7 +95,7 @@ from months
 left join by_month
     on
         months.breakage_policy = by_month.breakage_policy
-        and months.customer_id is not distinct from by_month.customer_id
+        and coalesce(months.customer_id, '') = coalesce(by_month.customer_id, '')
         and months.currency = by_month.currency
         and months.month_start = by_month.month_start
 window account_to_date as (partition by months.breakage_policy, months.customer_id, months.currency order by months.month_start)
