@@ -158,6 +158,14 @@ with marts as (
     group by currency
     union all
     select
+        'recognised__revenue_vs_journal' as comparison,
+        currency,
+        'left_total' as line,
+        {{ sum_decimal('amount') }} as amount,
+    from {{ ref('fct_revenue_daily') }}
+    group by currency
+    union all
+    select
         'banked__payouts_vs_bank' as comparison,
         currency,
         'left_total' as line,

@@ -37,6 +37,7 @@ def test_every_hop_of_a_clean_world_compares_something(run: Run) -> None:
         "collected",
         "settled",
         "banked",
+        "recognised",
         "identity",
     }
 

@@ -56,6 +56,7 @@ recognised as (
         true as is_billed,
         revenue_date,
     from {{ ref('int_revenue__breakage') }}
+    where breakage_policy = '{{ var("breakage_policy") }}'
 
 ),
 
