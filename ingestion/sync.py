@@ -129,11 +129,11 @@ def append(
         recover(stream, lake, warehouse, now)
         table = warehouse.news(stream, envelope(stream, rows)[0])
         if table.num_rows:
-            land(stream, table, lake, warehouse, now)
+            land_own(stream, table, lake, warehouse, now)
         return int(table.num_rows)
 
 
-def land(stream: Stream, table: pa.Table, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> None:
+def land_own(stream: Stream, table: pa.Table, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> None:
     """Write rows that no source was asked for into a batch of their own, and load it."""
     at = now()
     batch = lake.write(stream, table, cursor_from=None, cursor_to=None, api_version="1", started_at=at, finished_at=at)
