@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -30,15 +33,20 @@ class Persisted(StrEnum):
 
 
 def run_suites(
-    warehouse: Path, docs_dir: Path, suites: Sequence[str] | None = None, folder: Path = SUITES
+    warehouse: Path,
+    docs_dir: Path,
+    suites: Sequence[str] | None = None,
+    folder: Path = SUITES,
+    schemas: Mapping[str, str] = MappingProxyType({}),
 ) -> list[SuiteResult]:
-    """Runs the suites over the DuckDB file `warehouse`, read only, and writes the Data Docs into `docs_dir`.
+    """Runs the suites over the DuckDB file `warehouse`, read only, and writes the Data Docs into `docs_dir`. `schemas` says where
+    the marts of a layer are, if not in the schema that is called like it.
 
     Every expectation runs as SQL in the warehouse, so that amounts stay decimals; a data frame would make them floats.
     An expectation that cannot be evaluated counts as a critical failure: a check that did not run has not passed.
     Raises SuiteError when the warehouse or a mart is missing, or a suite is malformed.
     """
-    declared = read_suites(suites, folder)
+    declared = [_moved(suite, schemas) for suite in read_suites(suites, folder)]
     _require_marts(warehouse, declared)
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     gx = import_module("great_expectations")
@@ -87,6 +95,22 @@ def run_suites(
     results = [_result(suite, by_suite[suite.name], docs_dir / "index.html") for suite in declared]
     write_docs(context, docs_dir, list(zip(declared, results, strict=True)))
     return results
+
+
+def _moved(suite: Suite, schemas: Mapping[str, str]) -> Suite:
+    """The suite with its mart, and the marts that its queries name, in other schemas."""
+
+    def moved(text: str) -> str:
+        return re.sub(r"\b(\w+)\.(?=(fct|dim|rec)_)", lambda found: f"{schemas.get(found[1], found[1])}.", text)
+
+    expectations = tuple(
+        replace(
+            each,
+            arguments={key: moved(value) if isinstance(value, str) else value for key, value in each.arguments.items()},
+        )
+        for each in suite.expectations
+    )
+    return replace(suite, mart=moved(suite.mart), expectations=expectations)
 
 
 def _silence_stderr() -> None:

@@ -23,7 +23,7 @@ from ingestion.payload import SCHEMAS
 from ingestion.settings import Settings
 from ingestion.sources.base import Measure, Window
 from ingestion.streams import CERTIFICATES, DIFFERENCES, Stream
-from ingestion.sync import SyncResult, connect, opened, recover, sync
+from ingestion.sync import SyncResult, connect, land_own, opened, recover, sync
 from ingestion.warehouses.base import Warehouse
 
 _DAY = timedelta(days=1)
@@ -102,7 +102,7 @@ def certify(
     with opened(settings, lake) as warehouse:
         warehouse.certify(_certified(certificate, now()))
         if certificate.differences:
-            _land(DIFFERENCES, _named(certificate, now()), lake, warehouse, now)
+            land_own(DIFFERENCES, _named(certificate, now()), lake, warehouse, now)
     return certificate
 
 
@@ -117,14 +117,7 @@ def land_certificates(settings: Settings, now: Callable[[], datetime] = lambda: 
             recover(each, lake, warehouse, now)
         rows = warehouse.unlanded_certificates()
         if rows.num_rows:
-            _land(CERTIFICATES, rows, lake, warehouse, now)
-
-
-def _land(target: Stream, rows: pa.Table, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> None:
-    at = now()
-    batch = lake.write(target, rows, cursor_from=None, cursor_to=None, api_version="1", started_at=at, finished_at=at)
-    warehouse.load(batch, now())
-    warehouse.ensure(target, rows.schema)
+            land_own(CERTIFICATES, rows, lake, warehouse, now)
 
 
 def _compare(result: SyncResult, settings: Settings, lake: Lake, now: Callable[[], datetime]) -> Certificate:

@@ -569,7 +569,23 @@ BREAK_SIGHTINGS = Stream(
     created=None,
     asked_by="reconciliation.rec_sightings",
 )
-EVIDENCE: tuple[Stream, ...] = (REJECTED, CERTIFICATES, DIFFERENCES, BREAK_SIGHTINGS)
+CLOSE_LEDGER = Stream(
+    "tieout",
+    "close_ledger",
+    "",
+    "close",
+    "The figures and journal lines that closes have frozen.",
+    created=None,
+)
+CLOSES = Stream(
+    "tieout",
+    "closes",
+    "",
+    "close",
+    "Every close of a period: who, as of when, on which input, and what was accepted.",
+    created=None,
+)
+EVIDENCE: tuple[Stream, ...] = (REJECTED, CERTIFICATES, DIFFERENCES, BREAK_SIGHTINGS, CLOSE_LEDGER, CLOSES)
 """What Tieout says of its own work. It lands as everything else does, so that the lake alone brings it back."""
 
 

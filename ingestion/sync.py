@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,6 +118,41 @@ def rebuild(
     with opened(settings, lake) as warehouse:
         for stream in (*STREAMS, *EVIDENCE):
             on_stream(stream, recover(stream, lake, warehouse, now))
+
+
+def append(
+    stream: Stream, rows: Sequence[Row], settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> int:
+    """Land rows of Tieout's own making in one batch, and say how many were new: what has landed as it is, is no news."""
+    lake = Lake(settings.lake)
+    with opened(settings, lake) as warehouse:
+        recover(stream, lake, warehouse, now)
+        table = warehouse.news(stream, envelope(stream, rows)[0])
+        if table.num_rows:
+            land_own(stream, table, lake, warehouse, now)
+        return int(table.num_rows)
+
+
+def land_own(stream: Stream, table: pa.Table, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> None:
+    """Write rows that no source was asked for into a batch of their own, and load it."""
+    at = now()
+    batch = lake.write(stream, table, cursor_from=None, cursor_to=None, api_version="1", started_at=at, finished_at=at)
+    warehouse.load(batch, now())
+    warehouse.ensure(stream, table.schema)
+
+
+def inputs(
+    settings: Settings, moment: datetime | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> tuple[datetime, Mapping[Stream, Mapping[str, str]]]:
+    """What is known at a moment, or at one from which on no batch can be of before it: the content hash of every batch, by stream
+    and batch id. What the lake has and the ledger has not is loaded first."""
+    lake = Lake(settings.lake)
+    with opened(settings, lake) as warehouse:
+        # While nobody else reads into the lake: a batch that is under way would otherwise bear an earlier moment.
+        moment = moment or now()
+        for stream in (*STREAMS, *EVIDENCE):
+            recover(stream, lake, warehouse, now)
+        return moment, {stream: warehouse.known_batches(stream, moment) for stream in (*STREAMS, *EVIDENCE)}
 
 
 @contextmanager

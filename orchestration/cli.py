@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from orchestration.job import Outcome
 
 _SECONDS_TO_END = 10
+_INSTANTS = ["%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
 _LONGEST_SENTENCE = 300
 _WIDEST = 500
 _SOURCES = {"app": "App (PostgreSQL)", "orb": "Orb", "stripe": "Stripe", "bank": "Bank"}
@@ -184,6 +186,51 @@ def drift() -> None:
         f"{unsent:,} fields that the documents call optional are in none of them.",
         soft_wrap=True,
     )
+
+
+@app.command()
+def close(
+    period: Annotated[
+        str, typer.Argument(metavar="YYYY-MM", help="The month to close, with all before it that are open.")
+    ],
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="INSTANT", formats=_INSTANTS, help="As it was known then, in UTC; left out, as it is known now."
+        ),
+    ] = None,
+    accept: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Close it though checks fail, and keep why and by whom.")
+    ] = None,
+) -> None:
+    """Freeze a month: build it as of one moment into schemas of its own, check it, append it to the close ledger, lock it.
+
+    Refuses while money over the materiality limit is unexplained, a stream is not certified or a blocking check is red. What
+    becomes known later is booked on the first open day. A closed month with the --as-of of its close is built once more, and
+    must come out the same.
+    """
+    settings = read_settings()
+    moment = as_of and (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC))
+    with quiet(new_log(settings.home)) as (console, log):
+        from orchestration.close import STAGES, CloseRefused
+        from orchestration.close import close as closed_of
+
+        console.print(f"\n[bold]Close of {period}[/]\n")
+        try:
+            with Progress(console, STAGES) as progress:
+                outcome = closed_of(period, moment, accept, settings, progress)
+        except CloseRefused as refused:
+            say_error(console, "Nothing was closed.", *map(_cut, refused.sentences))
+            raise typer.Exit(FAILED) from refused
+        for sentence in outcome.accepted:
+            console.print(
+                Text("  ! ", style="bold yellow") + Text(_cut(sentence), style="not bold default"), soft_wrap=True
+            )
+        standing = "is what it was, to the byte" if outcome.is_proof else "is closed"
+        console.print(
+            f"\n  {period} {standing}: {outcome.rows:,} rows, as of {outcome.closed.as_of.isoformat()}", soft_wrap=True
+        )
+        console.print(f"  [dim]sha-256[/]  {outcome.closed.content_hash}\n", soft_wrap=True)
 
 
 @app.command()

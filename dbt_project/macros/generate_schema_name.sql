@@ -1,4 +1,6 @@
-{# The schema as it is named in dbt_project.yml: readers and the reconciliation rely on `marts.fct_invoices`. #}
+{# The schema as it is named in dbt_project.yml: readers and the reconciliation rely on `marts.fct_invoices`. A close is built beside it, into
+   schemas of its own: `close_2026_09_marts`. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {{ custom_schema_name | trim if custom_schema_name else target.schema }}
+    {%- set schema = custom_schema_name | trim if custom_schema_name else target.schema -%}
+    {{ 'close_' ~ var('close_period') | replace('-', '_') ~ '_' ~ schema if var('close_period') else schema }}
 {%- endmacro %}

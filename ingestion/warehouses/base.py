@@ -32,6 +32,9 @@ class Warehouse(Landed, Protocol):
     def paths(self, stream: Stream) -> set[str]:
         """Where the lake's files of the stream's loaded batches are."""
 
+    def known_batches(self, stream: Stream, moment: datetime) -> Mapping[str, str]:
+        """Content hash by id of the stream's loaded batches that were finished by the moment, in the order of their ids."""
+
     def load(self, batch: Batch, loaded_at: datetime) -> None:
         """Rows and ledger line become visible together. A batch that is in the ledger is left alone."""
 

@@ -100,6 +100,17 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
         )
         return {path for (path,) in found}
 
+    def known_batches(self, stream: Stream, moment: datetime) -> Mapping[str, str]:
+        return dict(
+            self._rows(
+                "select batch_id, content_hash from ingestion.batches "
+                "where source = ? and stream = ? and finished_at <= ? order by batch_id",
+                stream.source,
+                stream.name,
+                moment,
+            )
+        )
+
     def load(self, batch: Batch, loaded_at: datetime) -> None:
         manifest = batch.manifest
         if self._rows("select 1 from ingestion.batches where batch_id = ?", manifest.batch_id):

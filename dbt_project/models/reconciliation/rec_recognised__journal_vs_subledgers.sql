@@ -70,8 +70,8 @@ journal_movements as (
         case when account_id in ('stripe_clearing', 'cash') then {{ nobody }} else customer_id end as customer_id,
         currency,
         period,
-        debit_amount - credit_amount as amount,
-    from {{ ref('fct_journal_entries') }}
+        amount,
+    from {{ ref('int_journal__entries') }}
     where account_id in ('{{ control_accounts | join("', '") }}')
 
 ),

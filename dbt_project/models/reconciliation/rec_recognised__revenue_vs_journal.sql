@@ -1,7 +1,7 @@
 {% set sides = {
     'left_side': (ref('fct_revenue_daily'), 'amount', 'revenue_date', 'true'),
     'right_side': (
-        ref('fct_journal_entries'), 'credit_amount - debit_amount', 'entry_date',
+        ref('int_journal__entries'), '-amount', 'entry_date',
         "account_id in ('revenue', 'breakage_revenue', 'discounts', 'credit_notes', 'promotional_credit')",
     ),
 } -%}

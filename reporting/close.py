@@ -1,0 +1,130 @@
+"""A close as it was built: what holds it back, and what it freezes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from reporting.marts import opened
+
+
+@dataclass(frozen=True)
+class Check:
+    """A row of `fct_close_checks` that does not hold."""
+
+    check_kind: str
+    subject: str
+    currency: str | None
+    period: str
+    amount: Decimal
+    limit_amount: Decimal
+    certified_through: datetime | None
+
+    def __str__(self) -> str:
+        if self.check_kind == "certificate":
+            stands = f"{self.certified_through:%Y-%m-%d %H:%M} UTC" if self.certified_through else "nowhere"
+            return (
+                f"{self.subject} is certified complete through {stands}, not beyond the end of {self.period}: run `tieout run`; "
+                "raw_tieout.differences names what is missing"
+            )
+        return (
+            f"{self.subject}: {self.amount.normalize():f} {self.currency} of {self.period} is unexplained, "
+            f"{self.limit_amount.normalize():f} may be: `tieout breaks --cause unexplained --open` lists it"
+        )
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A close that stands: its id, its month, the moment whose knowledge it shows, and the hash of what it froze."""
+
+    close_id: str
+    period: str
+    as_of: datetime
+    content_hash: str
+
+
+def schema_of(period: str, layer: str) -> str:
+    """Where a layer of the month's close is built; `generate_schema_name` names it alike."""
+    return f"close_{period.replace('-', '_')}_{layer}"
+
+
+def closes(warehouse: Path) -> tuple[Closed, ...]:
+    """All closes, oldest month first."""
+    with opened(warehouse, ["raw_tieout.closes"]) as connection:
+        payloads = connection.execute("select payload from raw_tieout.closes order by object_id").fetchall()
+    told = [json.loads(payload) for (payload,) in payloads]
+    return tuple(
+        Closed(one["close_id"], one["period"], datetime.fromisoformat(one["as_of"]), one["content_hash"])
+        for one in told
+    )
+
+
+def failed_checks(warehouse: Path, period: str) -> tuple[Check, ...]:
+    """What holds the month back, or a month before it that is open still, in the close's own marts."""
+    close = schema_of(period, "close")
+    with opened(warehouse, [f"{close}.fct_close_checks"]) as connection:
+        rows = connection.execute(
+            f"""
+            select check_kind, subject, currency, period, amount, limit_amount, certified_through
+            from {close}.fct_close_checks
+            where not is_passed
+                and period <= $period
+                and period > coalesce((select max(period) from {close}.fct_closes), '')
+            order by check_kind desc, subject, currency, period
+            """,
+            {"period": period},
+        ).fetchall()
+    return tuple(Check(*row) for row in rows)
+
+
+def frozen(warehouse: Path, period: str, close_id: str) -> tuple[tuple[str, str], ...]:
+    """What the close freezes, as (id, JSON text) in the order of the ids: each figure and journal line of the month, and of the
+    months before it that no close has frozen. Amounts are texts, digit for digit."""
+    close = schema_of(period, "close")
+    marts = [f"{close}.{mart}" for mart in ("fct_closes", "fct_close_figures", "fct_journal_entries")]
+    with opened(warehouse, marts) as connection:
+        rows = connection.execute(
+            f"""
+            with newest as (select coalesce(max(period), '') as closed_through from {close}.fct_closes)
+
+            select
+                $close_id || '/' || row_kind || '/' || own_id as row_id,
+                to_json({{
+                    close_id: $close_id, close_period: $period, row_kind: row_kind, figure: figure, detail: detail,
+                    journal_line_id: journal_line_id, journal_entry_id: journal_entry_id, entry_kind: entry_kind,
+                    account_id: account_id, customer_id: customer_id, product_id: product_id, document_id: document_id,
+                    currency: currency, period: period, amount: amount::varchar, entry_date: entry_date::varchar
+                }})::varchar as payload
+            from (
+                select
+                    'figure' as row_kind,
+                    figure_id as own_id,
+                    * exclude (figure_id)
+                from {close}.fct_close_figures
+                union all by name
+                select
+                    'journal_line' as row_kind,
+                    journal_line_id as own_id,
+                    journal_line_id,
+                    journal_entry_id,
+                    entry_kind,
+                    account_id,
+                    customer_id,
+                    product_id,
+                    document_id,
+                    currency,
+                    period,
+                    debit_amount - credit_amount as amount,
+                    entry_date
+                from {close}.fct_journal_entries
+                where closed_period is null
+            ) as of_the_close, newest
+            where period <= $period and period > newest.closed_through
+            order by row_id
+            """,
+            {"close_id": close_id, "period": period},
+        ).fetchall()
+    return tuple(rows)
