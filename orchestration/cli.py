@@ -211,7 +211,7 @@ def close(
     """
     settings = read_settings()
     moment = as_of and (as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC))
-    with quiet(new_log(settings.home)) as (console, log):
+    with quiet(new_log(settings.home)) as (console, _):
         from orchestration.close import STAGES, CloseRefused
         from orchestration.close import close as closed_of
 

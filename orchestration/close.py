@@ -62,7 +62,9 @@ def close(
         moment, known = inputs(settings, as_of)
         stage.outcome = f"{sum(map(len, known.values())):,} batches known at {moment:%Y-%m-%d %H:%M:%S} UTC"
     if not any(known.values()):
-        raise CloseRefused(f"nothing has landed in {settings.lake} by then: `tieout run` or `tieout demo` reads the sources")
+        raise CloseRefused(
+            f"nothing has landed in {settings.lake} by then: `tieout run` or `tieout demo` reads the sources"
+        )
     before = closes(settings.warehouse)
     standing = next((one for one in before if one.period == period), None)
     _refuse_if_closed(period, as_of, standing, before[-1].period if before else "")
@@ -89,8 +91,8 @@ def close(
         content_hash = hashlib.sha256("\n".join(payload for _, payload in rows).encode()).hexdigest()
         if standing and standing.content_hash != content_hash:
             raise CloseRefused(
-                f"{period} was closed with {standing.content_hash[:12]} and comes out as {content_hash[:12]} now: the models are not "
-                "those of the close; check out the code of that day to show it again."
+                f"{period} was closed with {standing.content_hash[:12]} and comes out as {content_hash[:12]} now: the models "
+                "are not those of the close; check out the code of that day to show it again."
             )
         closed = Closed(close_id, period, moment, content_hash)
         if standing is None:
@@ -113,8 +115,8 @@ def _refuse_unless_over(period: str, moment: datetime) -> None:
 def _refuse_if_closed(period: str, as_of: datetime | None, standing: Closed | None, closed_through: str) -> None:
     if standing and as_of != standing.as_of:
         raise CloseRefused(
-            f"{period} is closed as of {standing.as_of.isoformat()}. What has become known since is in fct_restatements, and booked "
-            f"on the first open day; to build the close once more: --as-of {standing.as_of.isoformat()}"
+            f"{period} is closed as of {standing.as_of.isoformat()}. What has become known since is in fct_restatements, and "
+            f"booked on the first open day; to build the close once more: --as-of {standing.as_of.isoformat()}"
         )
     if standing is None and period <= closed_through:
         raise CloseRefused(f"{period} is closed with {closed_through}, which froze all months before it that were open")
