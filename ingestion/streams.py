@@ -462,6 +462,16 @@ _APP = (
         "What the product's own wallet did: top-ups, grants, usage, expiry, refunds.",
         created="occurred_at",
     ),
+    Stream(
+        "app",
+        "exchange_rates",
+        "exchange_rates",
+        "snapshot",
+        "Reference exchange rates, by currency, day and publisher.",
+    ),
+    Stream(
+        "app", "serving_costs", "serving_costs", "snapshot", "What serving a unit costs, by product, model and date."
+    ),
 )
 
 _BANK = (

@@ -99,6 +99,25 @@ TABLES: Mapping[str, str] = {
         occurred_at timestamptz not null,
         recorded_at timestamptz not null
     """,
+    "exchange_rates": """
+        id text not null,
+        currency char(3) not null,
+        quote_currency char(3) not null,
+        rate numeric(38, 18) not null,
+        publisher text not null,
+        published_on date not null,
+        updated_at timestamptz not null
+    """,
+    "serving_costs": """
+        id text not null,
+        product_code text not null,
+        model text,
+        unit_cost numeric(38, 18) not null,
+        currency char(3) not null,
+        effective_from date not null,
+        effective_to date,
+        updated_at timestamptz not null
+    """,
 }
 
 # Durable against a crash of the server, not of the machine: a sandbox can be loaded again.

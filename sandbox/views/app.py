@@ -1,4 +1,4 @@
-"""The product's own Postgres: five tables, typed as the database declares them."""
+"""The product's own Postgres: seven tables, typed as the database declares them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sandbox.billing import WalletTransaction
-from sandbox.calendar import DAY, instant
+from sandbox.calendar import DAY, HOUR, instant
 from sandbox.catalogue import CURRENCIES, EVENT_NAMES, METERED, MODELS, Adjustment, Price, fee_prices, list_prices
 from sandbox.company import Customer
+from sandbox.finance import PUBLISHER, ReferenceRate, ServingCost, reference_rates, serving_costs
 from sandbox.pricing import to_major
 from sandbox.usage import MICRO, Ints
 from sandbox.views import Object
@@ -25,6 +26,7 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(38, 9)
 _QUANTITY = pa.decimal128(18, 6)
 _PERCENT = pa.decimal128(9, 6)
+_RATE = pa.decimal128(38, 18)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 CUSTOMERS = pa.schema(
@@ -89,6 +91,29 @@ WALLET_TRANSACTIONS = pa.schema(
         ("recorded_at", _INSTANT),
     ]
 )
+EXCHANGE_RATES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("currency", pa.string()),
+        ("quote_currency", pa.string()),
+        ("rate", _RATE),
+        ("publisher", pa.string()),
+        ("published_on", pa.date32()),
+        ("updated_at", _INSTANT),
+    ]
+)
+SERVING_COSTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("product_code", pa.string()),
+        ("model", pa.string()),
+        ("unit_cost", _RATE),
+        ("currency", pa.string()),
+        ("effective_from", pa.date32()),
+        ("effective_to", pa.date32()),
+        ("updated_at", _INSTANT),
+    ]
+)
 
 
 def build(world: World) -> dict[str, list[Object]]:
@@ -98,16 +123,20 @@ def build(world: World) -> dict[str, list[Object]]:
         "price_book": _price_book(world),
         "contracts": [_contract(customer) for customer in world.company if customer.contract],
         "wallet_transactions": _wallet_transactions(world),
+        "exchange_rates": [_exchange_rate(rate) for rate in reference_rates(world.keys, world.calendar)],
+        "serving_costs": [_serving_cost(cost) for cost in serving_costs(world.keys, world.calendar)],
     }
 
 
 def tables(world: World, rows: Mapping[str, list[Object]]) -> dict[str, pa.Table]:
-    """The five tables, by name: `rows` as the database types them, and the usage events."""
+    """The seven tables, by name: `rows` as the database types them, and the usage events."""
     schemas = {
         "customers": CUSTOMERS,
         "price_book": PRICE_BOOK,
         "contracts": CONTRACTS,
         "wallet_transactions": WALLET_TRANSACTIONS,
+        "exchange_rates": EXCHANGE_RATES,
+        "serving_costs": SERVING_COSTS,
     }
     typed = {name: pa.Table.from_pylist(rows[name], schema) for name, schema in schemas.items()}
     return {**typed, "usage_events": _usage_events(world)}
@@ -218,6 +247,31 @@ def _wallet_row(world: World, customer: Customer, row: WalletTransaction) -> Obj
         "stripe_payment_intent_id": world.keys.id("pi_3", row.top_up_id, 23) if row.top_up_id else None,
         "occurred_at": _at(row.at),
         "recorded_at": _at(row.at + 3),
+    }
+
+
+def _exchange_rate(rate: ReferenceRate) -> Object:
+    return {
+        "id": f"{rate.currency.lower()}_usd_{rate.published_on}",
+        "currency": rate.currency,
+        "quote_currency": "USD",
+        "rate": rate.rate.quantize(Decimal("1e-18")),
+        "publisher": PUBLISHER,
+        "published_on": rate.published_on,
+        "updated_at": _at(instant(rate.published_on) + 21 * HOUR),
+    }
+
+
+def _serving_cost(cost: ServingCost) -> Object:
+    return {
+        "id": f"{cost.product_code}/{cost.model or 'any'}/{cost.effective_from}",
+        "product_code": cost.product_code,
+        "model": cost.model,
+        "unit_cost": cost.unit_cost.quantize(Decimal("1e-18")),
+        "currency": cost.currency,
+        "effective_from": cost.effective_from,
+        "effective_to": cost.effective_to,
+        "updated_at": _at(instant(cost.effective_from)),
     }
 
 

@@ -183,6 +183,20 @@ _BY_HAND: Mapping[tuple[str, str], Sequence[Landed]] = {
             '"adjustments":[{"adjustment_type":"maximum","value":60.5}]}',
         ),
     ],
+    ("app", "exchange_rates"): [
+        Landed(
+            "jpy_usd_2026-07-01",
+            '{"id":"jpy_usd_2026-07-01","currency":"jpy","quote_currency":"USD","rate":0.006712340000000001,'
+            '"publisher":"H.10","published_on":"2026-07-01"}',
+        ),
+    ],
+    ("app", "serving_costs"): [
+        Landed(
+            "text_input/any",
+            '{"id":"text_input/any","product_code":"text_input","model":null,"unit_cost":0.000006123456789012,"currency":"USD",'
+            '"effective_from":"2026-01-01","effective_to":null}',
+        ),
+    ],
     ("bank", "statement_lines"): [
         Landed(
             "usd/1",

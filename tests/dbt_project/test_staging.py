@@ -203,6 +203,13 @@ def test_a_contract_keeps_its_digits_its_overrides_and_its_adjustments(staged: P
     assert contract["adjustments"] == '[{"adjustment_type":"maximum","value":"60.5"}]'
 
 
+def test_rates_and_unit_costs_keep_eighteen_decimals(staged: Path) -> None:
+    rate = _one(staged, "stg_app__exchange_rates", "exchange_rate_id", "jpy_usd_2026-07-01")
+    assert (rate["currency"], rate["exchange_rate"]) == ("JPY", Decimal("0.006712340000000001"))
+    cost = _one(staged, "stg_app__serving_costs", "serving_cost_id", "text_input/any")
+    assert (cost["model"], cost["unit_cost"]) == (None, Decimal("0.000006123456789012"))
+
+
 def test_a_usage_event_read_twice_is_one_event(staged: Path) -> None:
     events = rows_of(
         staged, "select event_id, input_tokens, megapixels from intermediate.int_usage__app_events order by all"

@@ -83,6 +83,10 @@ DEFECTS = {
         "fct_revenue_daily",
         "Every day between the first and the last has revenue",
     ): "delete from marts.fct_revenue_daily where revenue_date = '2026-07-02'",
+    (
+        "fct_revenue_daily",
+        "Every amount of revenue has an exchange rate",
+    ): "update marts.fct_revenue_daily set reporting_amount = null where revenue_daily_id = 'r1'",
     ("rec_bridge", "Nothing is unexplained"): "update reconciliation.rec_bridge set amount = 0.000000001 "
     "where line = 'unexplained' and currency = 'JPY'",
     (

@@ -1,6 +1,6 @@
 {#- what dbt itself found out (staging.tieout) is not knowledge of the sources: with it every run would know something new -#}
 {%- set staged = {
-    'app': ['contracts', 'customers', 'price_book', 'wallet_transactions'],
+    'app': ['contracts', 'customers', 'exchange_rates', 'price_book', 'serving_costs', 'wallet_transactions'],
     'bank': ['statement_lines'],
     'orb': [
         'backfills', 'credit_blocks', 'credit_ledger', 'credit_notes', 'customers', 'event_volume', 'events', 'invoices', 'items',

@@ -18,6 +18,7 @@ select
     cast(invoices.created_at as timestamp) as created_at,
     cast(invoices.finalized_at as timestamp) as finalized_at,
     cast(invoices.paid_at as timestamp) as paid_at,
+    cast(invoices.marked_uncollectible_at as timestamp) as marked_uncollectible_at,
     cast(invoices.voided_at as timestamp) as voided_at,
     {{ certified_through() }} as certified_through,
 from {{ ref('stg_stripe__invoices') }} as invoices

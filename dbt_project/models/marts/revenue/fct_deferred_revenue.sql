@@ -11,13 +11,13 @@ with released as (
     from {{ ref('int_revenue__line_days') }}
     where revenue_date >= invoice_date
     union all
-    -- nothing of a voided invoice is earned: until it was voided, all of it was owed in services
+    -- nothing of a voided invoice is earned: until it was voided, all that it asked for was owed in services
     select
         lines.customer_id,
         lines.product_id,
         lines.currency,
         {{ decimal_literal('0') }} as recognised_amount,
-        lines.adjusted_amount as voided_amount,
+        {{ to_decimal('lines.adjusted_amount - lines.credits_applied_amount') }} as voided_amount,
         invoices.invoice_date as booked_on,
         coalesce({{ date_of('invoices.voided_at') }}, invoices.invoice_date) as released_on,
     from {{ ref('fct_invoice_lines') }} as lines

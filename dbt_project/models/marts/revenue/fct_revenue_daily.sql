@@ -56,6 +56,26 @@ recognised as (
         true as is_billed,
         revenue_date,
     from {{ ref('int_revenue__breakage') }}
+    where breakage_policy = '{{ var("breakage_policy") }}'
+
+),
+
+earned as (
+
+    select
+        recognised.customer_id,
+        recognised.product_id,
+        recognised.price_id,
+        recognised.revenue_kind,
+        recognised.currency,
+        {{ sum_decimal('recognised.amount') }} as amount,
+        recognised.is_billed,
+        recognised.revenue_date,
+    from recognised
+    group by
+        recognised.customer_id, recognised.product_id, recognised.price_id, recognised.revenue_kind, recognised.currency, recognised.is_billed,
+        recognised.revenue_date
+    having sum(recognised.amount) <> 0
 
 )
 
@@ -69,11 +89,13 @@ select
     earned.price_id,
     earned.revenue_kind,
     earned.currency,
-    {{ sum_decimal('earned.amount') }} as amount,
+    {{ reporting_currency() }} as reporting_currency,
+    earned.amount,
+    {{ exchange_rate('earned.currency') }} as exchange_rate,
+    {{ exchange_rate_source('earned.currency') }} as exchange_rate_source,
+    {{ reporting_amount('earned.amount', 'earned.currency') }} as reporting_amount,
     earned.is_billed,
     earned.revenue_date,
     {{ certified_through() }} as certified_through,
-from recognised as earned
-group by
-    earned.customer_id, earned.product_id, earned.price_id, earned.revenue_kind, earned.currency, earned.is_billed, earned.revenue_date
-having sum(earned.amount) <> 0
+from earned
+{{ join_exchange_rates('earned.currency', 'earned.revenue_date') }}
