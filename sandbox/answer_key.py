@@ -344,7 +344,7 @@ EFFECTS: tuple[tuple[str, str], ...] = (
         """,
     ),
 )
-"""What each break comes to in which figures: customer, currency, month and amount; figures joined by + are known together only."""
+"""What each break comes to: figures (joined by + where only their sum is known), then customer, currency, month and amount."""
 
 
 def check(dataset: Path, warehouse: Path) -> Verdict:
