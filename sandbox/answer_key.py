@@ -146,14 +146,10 @@ SIDES: dict[str, tuple[str, ...]] = {
         inner join marts.fct_balance_transactions as transactions using (balance_transaction_id) group by all
         """,
         """
-        select 'refunds', coalesce(invoices.customer_id, refunds.customer_id), refunds.currency, month, sum(amount) from (
-            select refunds.*, strftime(transactions.created_at, '%Y-%m') as month
-            from marts.fct_refunds as refunds
-            inner join marts.fct_balance_transactions as transactions using (balance_transaction_id)
-            where refunds.status <> 'failed'
-        ) as refunds
-        left join marts.fct_payments as payments using (payment_id)
-        left join marts.fct_invoices as invoices using (invoice_id) group by all
+        select 'refunds', refunds.customer_id, refunds.currency, strftime(transactions.created_at, '%Y-%m'), sum(refunds.amount)
+        from marts.fct_refunds as refunds
+        inner join marts.fct_balance_transactions as transactions using (balance_transaction_id)
+        where refunds.status <> 'failed' group by all
         """,
         """
         select 'disputes', disputes.customer_id, disputes.currency, strftime(transactions.created_at, '%Y-%m'),
@@ -281,16 +277,16 @@ EFFECTS: tuple[tuple[str, str], ...] = (
                 (
                     kind,
                     "lines.period_start",
-                    "adjusted_amount - lines.minimum_amount + lines.discount_amount",
-                    f"line_kind = '{kind}'",
+                    "lines.adjusted_amount - lines.minimum_amount + lines.discount_amount",
+                    f"lines.line_kind = '{kind}'",
                 )
                 for kind in ("usage", "fixed_fee", "percent_fee")
             ),
             ("minimum", "lines.period_start", "lines.minimum_amount", "true"),
             ("discount", "lines.period_start", "-lines.discount_amount", "true"),
-            ("earned", "lines.period_start", "adjusted_amount", "true"),
-            ("unbilled", "lines.period_start", "adjusted_amount", "true"),
-            ("unbilled", "invoices.invoice_date", "-adjusted_amount", "true"),
+            ("earned", "lines.period_start", "lines.adjusted_amount", "true"),
+            ("unbilled", "lines.period_start", "lines.adjusted_amount", "true"),
+            ("unbilled", "invoices.invoice_date", "-lines.adjusted_amount", "true"),
             ("deferred", "invoices.invoice_date", "-lines.amount", "true"),
             ("deferred", "invoices.voided_at", "lines.amount", "true"),
             ("tax", "invoices.voided_at", "lines.tax_amount", "true"),
@@ -325,7 +321,7 @@ EFFECTS: tuple[tuple[str, str], ...] = (
     (
         "receivable",
         """
-        select customer_id, breaks.currency, period, -difference
+        select breaks.customer_id, breaks.currency, breaks.period, -breaks.difference
         from breaks inner join marts.fct_payments as payments on breaks.left_ref = payments.payment_id
         where cause = 'balance_transaction_missing' and payments.invoice_id is not null
         """,
@@ -354,8 +350,7 @@ def check(dataset: Path, warehouse: Path) -> Verdict:
             "select cast(known_at as date) from intermediate.int_core__known_at"
         ).fetchone() or (None,)
         assert isinstance(known_on, date)
-        truth = _truth(dataset, known_on)
-        months = sorted({place.month for _, place in truth})
+        truth, months = _truth(dataset, known_on)
         connection.execute(
             """
             create temp view breaks as
@@ -377,8 +372,8 @@ def check(dataset: Path, warehouse: Path) -> Verdict:
     return total
 
 
-def _truth(dataset: Path, known_on: date) -> dict[tuple[str, Place], Decimal]:
-    """The true figures by month until a day; of the balances, what stands at the end of each month until that day's."""
+def _truth(dataset: Path, known_on: date) -> tuple[Figures, list[str]]:
+    """The true figures by month until a day, of the balances what stands at the end of each month; and these months."""
     postings = []
     for line in (dataset / "answer_key_books.jsonl").read_text().splitlines():
         posting = json.loads(line)
@@ -389,18 +384,19 @@ def _truth(dataset: Path, known_on: date) -> dict[tuple[str, Place], Decimal]:
         months.append(f"{add_months(date.fromisoformat(f'{months[-1]}-01'), 1):%Y-%m}")
     moved: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(months, Decimal(0)))
     for posting in postings:
-        figures = [posting["figure"], *(["earned"] if posting["figure"] in EARNED else [])]
-        for figure in figures:
+        for figure in (posting["figure"], *(["earned"] if posting["figure"] in EARNED else [])):
             moved[figure, posting["customer_id"] or "", posting["currency"]][posting["day"][:7]] += Decimal(
                 posting["amount"]
             )
-    return {
+    figures = {
         (figure, Place(customer_id, currency, month)): amount
         for (figure, customer_id, currency), by_month in moved.items()
         for month, amount in zip(
             by_month, accumulate(by_month.values()) if figure in BALANCES else by_month.values(), strict=True
         )
+        if amount
     }
+    return figures, months
 
 
 def _effects(
@@ -417,8 +413,8 @@ def compare(side: str, truth: Figures, said: Figures, effects: Iterable[Effect])
     """Every figure of every customer and month that one of the two has, of the figures that this side tells."""
     told = {figure for figure, _ in said}
     places: dict[Place, set[str]] = defaultdict(set)
-    for figure, place in [*said, *truth]:
-        if figure in told:
+    for (figure, place), amount in [*said.items(), *truth.items()]:
+        if figure in told and amount:
             places[place].add(figure)
     by_place: dict[Place, list[Effect]] = defaultdict(list)
     for effect in effects:
