@@ -12,6 +12,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -92,18 +93,21 @@ class Verdict:
 _PAID = "account_id not in ('stripe_clearing', 'processing_fees', 'currency_conversion')"
 _MONTHS = "(select unnest($months) as month)"
 
-SIDES: dict[str, tuple[str, ...]] = {
-    "marts": (
-        """
-        select revenue_kind, customer_id, currency, strftime(revenue_date, '%Y-%m') as month, sum(amount) as amount
-        from marts.fct_revenue_daily group by all
-        """,
-        *(
-            f"""
-            select '{figure}', customer_id, currency, period, sum({column}_amount)
+SIDES: dict[str, dict[str, str]] = {
+    "marts": {
+        **{
+            kind: f"""
+            select customer_id, currency, strftime(revenue_date, '%Y-%m'), sum(amount)
+            from marts.fct_revenue_daily where revenue_kind = '{kind}' group by all
+            """
+            for kind in (*EARNED, "credit_note", "promotional_credit", "breakage")
+        },
+        **{
+            figure: f"""
+            select customer_id, currency, period, sum({step}_amount)
             from marts.fct_credit_liability where credit_kind = 'paid' group by all
             """
-            for figure, column in {
+            for figure, step in {
                 "credit_sold": "sold",
                 "credit_used": "used",
                 "credit_expired": "expired",
@@ -111,23 +115,24 @@ SIDES: dict[str, tuple[str, ...]] = {
                 "credit_refunded": "refunded",
                 "credit_liability": "closing",
             }.items()
-        ),
-        f"""
-        select 'receivable', customer_id, currency, month, sum(open_amount)
-        from marts.fct_receivable_balances, {_MONTHS}
-        where strftime(valid_from, '%Y-%m') <= month and (valid_to is null or strftime(valid_to, '%Y-%m') > month)
-        group by all
-        """,
-        "select 'unbilled', customer_id, currency, period, sum(closing_amount) from marts.fct_unbilled_receivable group by all",
-        f"""
-        select 'deferred', customer_id, currency, month, sum(recognised_amount + voided_amount)
-        from marts.fct_deferred_revenue, {_MONTHS}
-        where booked_period <= month and recognised_period > month
-        group by all
-        """,
-        """
-        select 'tax', customer_id, currency, month, sum(amount) from (
-            select customer_id, currency, strftime(invoice_date, '%Y-%m') as month, tax_amount as amount
+        },
+        "receivable": f"""
+            select customer_id, currency, month, sum(open_amount)
+            from marts.fct_receivable_balances, {_MONTHS}
+            where strftime(valid_from, '%Y-%m') <= month and (valid_to is null or strftime(valid_to, '%Y-%m') > month)
+            group by all
+            """,
+        "unbilled": """
+            select customer_id, currency, period, sum(closing_amount) from marts.fct_unbilled_receivable group by all
+            """,
+        "deferred": f"""
+            select customer_id, currency, month, sum(recognised_amount + voided_amount)
+            from marts.fct_deferred_revenue, {_MONTHS}
+            where booked_period <= month and recognised_period > month
+            group by all
+            """,
+        "tax": """
+            select customer_id, currency, strftime(invoice_date, '%Y-%m'), tax_amount
             from marts.fct_invoices where issued_at is not null and not is_internal
             union all
             select customer_id, currency, strftime(voided_at, '%Y-%m'), -tax_amount
@@ -136,31 +141,30 @@ SIDES: dict[str, tuple[str, ...]] = {
             select notes.customer_id, notes.currency, strftime(notes.created_at, '%Y-%m'), -lines.tax_amount
             from marts.fct_credit_notes as notes inner join staging.stg_orb__credit_note_lines as lines using (credit_note_id)
             where not notes.is_void
-        ) group by all
-        """,
-        """
-        select 'payments', coalesce(invoices.customer_id, payments.customer_id), payments.currency,
-            strftime(transactions.created_at, '%Y-%m'), sum(amount_captured)
-        from marts.fct_payments as payments
-        left join marts.fct_invoices as invoices using (invoice_id)
-        inner join marts.fct_balance_transactions as transactions using (balance_transaction_id) group by all
-        """,
-        """
-        select 'refunds', refunds.customer_id, refunds.currency, strftime(transactions.created_at, '%Y-%m'), sum(refunds.amount)
-        from marts.fct_refunds as refunds
-        inner join marts.fct_balance_transactions as transactions using (balance_transaction_id)
-        where refunds.status <> 'failed' group by all
-        """,
-        """
-        select 'disputes', disputes.customer_id, disputes.currency, strftime(transactions.created_at, '%Y-%m'),
-            sum(-sign(gross_amount) * disputes.amount)
-        from marts.fct_disputes as disputes
-        inner join marts.fct_balance_transactions as transactions on transactions.source_id = disputes.dispute_id group by all
-        """,
-    ),
-    "journal": tuple(
-        f"""
-        select '{figure}', customer_id, currency, month, sum({sign}(debit_amount - credit_amount))
+            """,
+        "payments": """
+            select coalesce(invoices.customer_id, payments.customer_id), payments.currency,
+                strftime(transactions.created_at, '%Y-%m'), payments.amount_captured
+            from marts.fct_payments as payments
+            left join marts.fct_invoices as invoices using (invoice_id)
+            inner join marts.fct_balance_transactions as transactions using (balance_transaction_id)
+            """,
+        "refunds": """
+            select refunds.customer_id, refunds.currency, strftime(transactions.created_at, '%Y-%m'), refunds.amount
+            from marts.fct_refunds as refunds
+            inner join marts.fct_balance_transactions as transactions using (balance_transaction_id)
+            where refunds.status <> 'failed'
+            """,
+        "disputes": """
+            select disputes.customer_id, disputes.currency, strftime(transactions.created_at, '%Y-%m'),
+                -sign(transactions.gross_amount) * disputes.amount
+            from marts.fct_disputes as disputes
+            inner join marts.fct_balance_transactions as transactions on transactions.source_id = disputes.dispute_id
+            """,
+    },
+    "journal": {
+        figure: f"""
+        select customer_id, currency, month, sum({sign}(debit_amount - credit_amount))
         from close.fct_journal_entries, {_MONTHS}
         where period {"<=" if figure in BALANCES else "="} month and {condition} group by all
         """
@@ -179,9 +183,9 @@ SIDES: dict[str, tuple[str, ...]] = {
             ("disputes", "", f"entry_kind = 'dispute' and {_PAID}"),
             ("fees", "", "account_id = 'processing_fees'"),
         )
-    ),
+    },
 }
-"""What is compared: figure, customer, currency, month and amount; of the balances, what stands at the month's end."""
+"""By figure what a side says: customer, currency, month and amount; of the balances, what stands at the month's end."""
 
 _TOGETHER = "usage+discount"
 EFFECTS: tuple[tuple[str, str], ...] = (
@@ -346,6 +350,7 @@ EFFECTS: tuple[tuple[str, str], ...] = (
 def check(dataset: Path, warehouse: Path) -> Verdict:
     """Compares the true books of `dataset` with the marts and the journal of the DuckDB file `warehouse`."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
         (known_on,) = connection.execute(
             "select cast(known_at as date) from intermediate.int_core__known_at"
         ).fetchone() or (None,)
@@ -361,14 +366,12 @@ def check(dataset: Path, warehouse: Path) -> Verdict:
         effects = [effect for figures, query in EFFECTS for effect in _effects(connection, figures, query, months)]
         total = Verdict(0, 0, ())
         for side, queries in SIDES.items():
-            said = {
-                (figure, Place(customer_id or "", currency, month)): Decimal(amount)
-                for query in queries
-                for figure, customer_id, currency, month, amount in connection.execute(
-                    query, {"months": months} if "$months" in query else {}
-                ).fetchall()
-            }
-            total += compare(side, truth, said, effects)
+            said: dict[tuple[str, Place], Decimal] = defaultdict(Decimal)
+            for figure, query in queries.items():
+                values = {"months": months} if "$months" in query else {}
+                for customer_id, currency, month, amount in connection.execute(query, values).fetchall():
+                    said[figure, Place(customer_id or "", currency, month)] += Decimal(amount)
+            total += compare(side, queries.keys(), truth, said, effects)
     return total
 
 
@@ -409,9 +412,8 @@ def _effects(
                 yield Effect(frozenset(figures.split("+")), Place(customer_id or "", currency, month), Decimal(amount))
 
 
-def compare(side: str, truth: Figures, said: Figures, effects: Iterable[Effect]) -> Verdict:
-    """Every figure of every customer and month that one of the two has, of the figures that this side tells."""
-    told = {figure for figure, _ in said}
+def compare(side: str, told: AbstractSet[str], truth: Figures, said: Figures, effects: Iterable[Effect]) -> Verdict:
+    """Every figure of every customer and month that one of the two has, of the figures that are told on this side."""
     places: dict[Place, set[str]] = defaultdict(set)
     for (figure, place), amount in [*said.items(), *truth.items()]:
         if figure in told and amount:
