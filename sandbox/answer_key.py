@@ -178,7 +178,8 @@ SIDES: dict[str, dict[str, str]] = {
             ("receivable", "", "account_id = 'accounts_receivable'"),
             ("unbilled", "", "account_id = 'unbilled_receivable'"),
             ("deferred", "-", "account_id = 'deferred_revenue'"),
-            ("payments", "-", f"entry_kind in ('payment', 'unknown') and {_PAID}"),
+            ("payments", "-", f"entry_kind = 'payment' and {_PAID}"),
+            ("unclaimed", "-", f"entry_kind = 'unknown' and {_PAID}"),
             ("refunds", "", f"entry_kind in ('refund', 'refund_failure') and {_PAID}"),
             ("disputes", "", f"entry_kind = 'dispute' and {_PAID}"),
             ("fees", "", "account_id = 'processing_fees'"),
@@ -317,7 +318,7 @@ EFFECTS: tuple[tuple[str, str], ...] = (
         """,
     ),
     ("fees", "select customer_id, currency, period, difference from breaks where cause = 'fee_off_schedule'"),
-    # A charge that never reached the balance, or did twice: what came a second time is nobody's.
+    # A charge that never reached the balance, or did twice: what came a second time is nobody's, and pays for nothing.
     (
         "payments",
         "select customer_id, currency, period, difference from breaks where cause = 'balance_transaction_missing'",
@@ -331,7 +332,7 @@ EFFECTS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
-        "payments",
+        "unclaimed",
         "select null, currency, period, difference from breaks where cause = 'balance_transaction_duplicated'",
     ),
     (
