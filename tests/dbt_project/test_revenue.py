@@ -1,4 +1,4 @@
-"""Recognised converges to billed over the life of every contract: the checks of that tie by hand, and notice each way in which it may not."""
+"""Recognised converges to billed over the life of every contract: the checks of that notice each way in which it may not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 
 from tests.dbt_project.conftest import Dbt
 
-# On 3 September: a fee of 31.00 billed ahead on 15 August for 31 days, of which the last eleven are still to come; usage of 10.00 in August
-# less a discount of 1.00, billed on 1 September and 4.00 of it paid by credit; a draft with 2.50 so far, 0.50 of it paid by credit.
+# On 3 September: a fee of 31.00 billed ahead on 15 August for 31 days, of which the last eleven are still to come; usage of
+# 10.00 in August less a discount of 1.00, billed on 1 September and 4.00 of it paid by credit; a draft with 2.50 so far, 0.50
+# of it paid by credit.
 TIED = """
 create schema intermediate;
 create schema marts;
@@ -25,10 +26,12 @@ create table marts.fct_invoice_lines as from (values
     ('line_draft', 'inv_draft', 'acct_1', 'usage', 'USD', 5.00, 2.50, 0.50),
     ('line_void', 'inv_void', 'acct_1', 'usage', 'USD', 7.00, 0.00, 0.00),
     ('line_staff', 'inv_staff', 'acct_9', 'usage', 'USD', 8.00, 0.00, 0.00)
-) as lines (invoice_line_id, invoice_id, customer_id, line_kind, currency, adjusted_amount, minimum_amount, credits_applied_amount);
+) as lines (
+    invoice_line_id, invoice_id, customer_id, line_kind, currency, adjusted_amount, minimum_amount, credits_applied_amount
+);
 create table intermediate.int_revenue__line_days as
-select 'line_fee' as invoice_line_id, 'acct_1' as customer_id, 'fixed_fee' as revenue_kind, 'USD' as currency, 1.00::decimal(38, 9) as amount,
-    true as is_billed, cast(day as date) as revenue_date
+select 'line_fee' as invoice_line_id, 'acct_1' as customer_id, 'fixed_fee' as revenue_kind, 'USD' as currency,
+    cast(1 as decimal(38, 9)) as amount, true as is_billed, cast(day as date) as revenue_date
 from generate_series(date '2026-08-15', date '2026-09-14', interval 1 day) as days (day)
 union all
 from (values

@@ -29,7 +29,7 @@ credited as (
             and not invoice_lines.is_deleted
     where not lines.is_deleted
     qualify row_number() over (
-        partition by lines.credit_note_line_id
+        partition by lines.credit_note_id, lines.credit_note_line_id
         order by
             case when invoice_lines.line_name = lines.line_name then 0 else 1 end,
             invoice_lines.adjusted_subtotal_amount desc,
@@ -40,7 +40,7 @@ credited as (
 
 booked as (
 
-    {% for day, sign in [('created_at', '-'), ('voided_at', '')] -%}
+    {% for day, sign in [('created_at', '-'), ('voided_at', '+')] -%}
     select
         credited.credit_note_line_id,
         credited.credit_note_id,
