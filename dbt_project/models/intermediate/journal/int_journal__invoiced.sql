@@ -67,6 +67,7 @@ invoiced as (
 written_off as (
 
     select
+        stripe.stripe_invoice_id,
         stripe.invoice_id,
         invoices.customer_id,
         stripe.currency,
@@ -108,7 +109,7 @@ legs as (
     union all
     select
         'write_off' as entry_kind,
-        invoice_id as entry_key,
+        stripe_invoice_id as entry_key,
         '{{ account }}' as account_id,
         customer_id,
         cast(null as string) as product_id,

@@ -148,7 +148,7 @@ remote_days as (
 {%- set ahead = {
     'on_expiry': decimal_literal('0'),
     'proportional': round_to_minor_unit(
-        'least(balance, ' ~ multiply('bought', rate) ~ ', ' ~ divide(multiply('used', rate), kept) ~ ')', 'currency'
+        'least(balance, ' ~ multiply('bought', rate) ~ ', ' ~ divide(multiply('greatest(used, 0)', rate), kept) ~ ')', 'currency'
     ),
     'remote': 'case when is_remote then balance else ' ~ decimal_literal('0') ~ ' end',
 } %}
@@ -163,7 +163,7 @@ ahead_by_policy as (
         cost_basis,
         currency,
         expired,
-        case when balance > 0 then {{ ahead[policy] }} else {{ decimal_literal('0') }} end as ahead,
+        case when balance > 0 and bought > 0 then {{ ahead[policy] }} else {{ decimal_literal('0') }} end as ahead,
         change_date,
     from remote_days
     {{ 'union all' if not loop.last }}
