@@ -29,6 +29,7 @@ from sandbox.calendar import add_months
 from sandbox.scorecard import over_worlds
 
 BALANCES = ("credit_liability", "receivable", "unbilled", "deferred")
+MONEY = ("payments", "unclaimed", "refunds", "disputes", "fees")
 EARNED = ("usage", "fixed_fee", "percent_fee", "minimum", "discount")
 _SHOWN = 12
 
@@ -406,8 +407,12 @@ def _truth(dataset: Path, known_on: date) -> tuple[Figures, list[str]]:
 def _effects(
     connection: duckdb.DuckDBPyConnection, figures: str, query: str, months: Iterable[str]
 ) -> Iterator[Effect]:
-    """Of a balance, an effect in each month from the break's on."""
-    for customer_id, currency, first, amount in connection.execute(query).fetchall():
+    """Of a balance, an effect in each month from the break's on. Staff and test tenants are in no figure but those of money."""
+    tenants = "select customer_id from marts.dim_customers where is_internal"
+    told = f"select * from ({query}) as effects (customer_id, currency, month, amount)"
+    if figures not in MONEY:
+        told = f"{told} where customer_id is null or customer_id not in ({tenants})"
+    for customer_id, currency, first, amount in connection.execute(told).fetchall():
         for month in months if figures in BALANCES else [first]:
             if month >= first and amount:
                 yield Effect(frozenset(figures.split("+")), Place(customer_id or "", currency, month), Decimal(amount))
@@ -462,7 +467,7 @@ def render(wrong: Iterable[tuple[str, Difference]], console: Console) -> None:
         table.add_column(header, justify="right")
     for world, each in wrong:
         place = each.place
-        amounts = (f"{amount:,f}" for amount in (each.truth, each.said, each.explained))
+        amounts = (f"{amount.normalize():,f}" for amount in (each.truth, each.said, each.explained))
         table.add_row(world, each.side, each.figure, place.customer_id, place.month, place.currency, *amounts)
     console.print(table)
 
