@@ -55,7 +55,7 @@ bench: setup ## speed claims, each against its peers in the same run; exits non-
 scorecard: setup ## 20 seeds, all defects planted and none: exits non-zero when one is missed or made up (half an hour)
 	@$(BIN)/python -m sandbox.scorecard --seed $(SEED) --seeds 20 --defects all none
 
-answer-key: setup ## 20 seeds, all defects planted and none: exits non-zero when a customer's month of a figure is not the true one (an hour)
+answer-key: setup ## 20 seeds, all defects planted and none: exits non-zero when a customer's month of a figure is not the true one
 	@$(BIN)/python -m sandbox.answer_key --seed $(SEED) --seeds 20 --defects all none
 
 clean: ## remove what runs have made; the environment stays
