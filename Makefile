@@ -6,7 +6,7 @@ SEED ?= 7
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo dev test crash-test weather-test mutation-test lint bench scorecard clean
+.PHONY: help setup demo dev test crash-test weather-test mutation-test lint bench scorecard answer-key clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: setup ## speed claims, each against its peers in the same run; exits non-
 
 scorecard: setup ## 20 seeds, all defects planted and none: exits non-zero when one is missed or made up (half an hour)
 	@$(BIN)/python -m sandbox.scorecard --seed $(SEED) --seeds 20 --defects all none
+
+answer-key: setup ## 20 seeds, all defects planted and none: exits non-zero when a customer's month of a figure is not the true one
+	@$(BIN)/python -m sandbox.answer_key --seed $(SEED) --seeds 20 --defects all none
 
 clean: ## remove what runs have made; the environment stays
 	@rm -rf .tieout dbt_project/target dbt_project/logs logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

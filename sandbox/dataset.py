@@ -1,7 +1,8 @@
 """A dataset directory: what the servers serve, whoever wrote it.
 
 `dataset.json`, `stripe/<resource>.jsonl`, `orb/<resource>.jsonl`, `app/<table>.parquet`, `bank/<account>.csv`,
-`answer_key.jsonl`. Numbers keep their digits: decimals are written as JSON numbers and read back as decimals.
+`answer_key.jsonl`, `answer_key_books.jsonl`. Numbers keep their digits: decimals are written as JSON numbers and read back
+as decimals.
 """
 
 from __future__ import annotations

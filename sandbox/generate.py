@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox import defects as catalogue
+from sandbox.books import books
 from sandbox.calendar import Calendar, instant, iso
 from sandbox.dataset import Writer
 from sandbox.keyed import Keys
@@ -34,8 +35,9 @@ def generate(
         metered, in_orb, answers = catalogue.ingest(meter(keys, calendar, customers, events), wanted)
 
         progress("Orb rates and invoices, Stripe collects and pays out")
-        billed, misrated = catalogue.misrate(bill(metered, in_orb), wanted)
-        world = collect(billed)
+        agreed = bill(metered, in_orb)
+        issued, misrated = catalogue.misrate(agreed, wanted)
+        world = collect(issued)
         views = catalogue.Views(world, stripe.build(world), orb.build(world), app.build(world), bank.deposits(world))
 
         progress("Defects are planted" if wanted else "No defects are planted")
@@ -55,5 +57,7 @@ def generate(
         for account_id, lines in statements.items():
             writer.statement(account_id, lines)
         writer.objects("answer_key", (answer.as_object() for answer in answers))
+        true_books = books(world, agreed.invoices, views.besides)
+        writer.objects("answer_key_books", (posting.as_object() for posting in true_books))
         arguments = {"seed": seed, "customers": customers, "months": months, "events": events, "defects": wanted}
         writer.header(iso(instant(calendar.now)), arguments)

@@ -2,7 +2,7 @@
 
 `python -m sandbox.scorecard --seed 1 --seeds 20 --defects all none` generates two companies of each of twenty seeds, runs the
 production job over them and scores the results.
-This is the only code besides the tests that reads the answer key.
+Besides the tests only this module and `sandbox/answer_key.py` read the answer key.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 from rich.box import SIMPLE_HEAD
@@ -26,6 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.generate import generate
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -139,25 +142,12 @@ def quote(scorecard: Scorecard, console: Console) -> None:
             console.print(f"  {label}: {finding}", style="red", highlight=False, soft_wrap=True)
 
 
-def run_and_score(folder: Path, **world: Any) -> Scorecard:
-    """Generates the world, runs the production job over it and scores it. CalledProcessError when the job fails."""
-    dataset, warehouse = folder / "dataset", folder / "tieout.duckdb"
-    generate(dataset, **world)
-    tieout = str(Path(sys.executable).with_name("tieout"))
-    job = [tieout, "demo", "--dataset", str(dataset), "--warehouse", str(warehouse)]
-    subprocess.run(
-        job,
-        env={**os.environ, "TIEOUT_HOME": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=True,
-    )
-    return score(dataset, warehouse)
+def over_worlds(name: str, purpose: str | None, judge: Callable[[Path, Path], Result]) -> Iterator[tuple[str, Result]]:
+    """What `judge` makes of the dataset and the warehouse of each world that the command line asks for.
 
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m sandbox.scorecard", description=__doc__)
+    Generates the world and runs the production job over it. SystemExit, after what the job said, when the job fails.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m sandbox.{name}", description=purpose)
     parser.add_argument("--seed", type=int, default=7, help="of the first world")
     parser.add_argument("--seeds", type=int, default=1, help="how many, one after the other")
     parser.add_argument("--customers", type=int, default=80)
@@ -170,24 +160,41 @@ def main() -> int:
         help="of each seed a world with all, none, or codes separated by commas",
     )
     arguments = parser.parse_args()
-    console = Console()
-    total = Scorecard.of(Counter(), Counter())
-    worlds = list(product(range(arguments.seed, arguments.seed + arguments.seeds), arguments.defects))
-    for seed, defects in worlds:
-        size = {name: getattr(arguments, name) for name in ("customers", "months", "events")}
-        with tempfile.TemporaryDirectory(prefix="tieout-scorecard-") as folder:
+    size = {name: getattr(arguments, name) for name in ("customers", "months", "events")}
+    for seed, defects in product(range(arguments.seed, arguments.seed + arguments.seeds), arguments.defects):
+        with tempfile.TemporaryDirectory(prefix="tieout-worlds-") as folder:
+            dataset, warehouse = Path(folder, "dataset"), Path(folder, "tieout.duckdb")
+            generate(dataset, seed=seed, defects=defects, **size)
+            tieout = str(Path(sys.executable).with_name("tieout"))
+            job = [tieout, "demo", "--dataset", str(dataset), "--warehouse", str(warehouse)]
             try:
-                scorecard = run_and_score(Path(folder), seed=seed, defects=defects, **size)
+                subprocess.run(
+                    job,
+                    env={**os.environ, "TIEOUT_HOME": folder},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    check=True,
+                )
             except subprocess.CalledProcessError as failed:
                 sys.stderr.write(
-                    f"{failed.output}\nscorecard: seed {seed}, {defects}: the job ended with {failed.returncode} (target: 0)\n"
+                    f"{failed.output}\n{name}: seed {seed}, {defects}: the job ended with {failed.returncode} (target: 0)\n"
                 )
-                return 1
-        console.print(f"seed {seed}, {defects}: {scorecard.summary}", highlight=False)
+                raise SystemExit(1) from failed
+            yield f"seed {seed}, {defects}", judge(dataset, warehouse)
+
+
+def main() -> int:
+    console = Console()
+    total = Scorecard.of(Counter(), Counter())
+    worlds = 0
+    for world, scorecard in over_worlds("scorecard", __doc__, score):
+        console.print(f"{world}: {scorecard.summary}", highlight=False)
         quote(scorecard, console)
         total += scorecard
+        worlds += 1
     render(total, console)
-    sys.stdout.write(f"scorecard: worlds: {len(worlds)}, {total.summary}\n")
+    sys.stdout.write(f"scorecard: worlds: {worlds}, {total.summary}\n")
     return 0 if total.perfect else 1
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
+from sandbox.cash import Cash
 from sandbox.keyed import Keys
 from sandbox.pricing import to_major
 from sandbox.views import Object
@@ -51,7 +52,7 @@ class Views:
     """The finished views that defects are planted into.
 
     `taken`: ids of objects that carry a plant; `touched`: customers that such objects belong to; `misrated`: Stripe's ids of
-    invoices that Orb rated wrongly.
+    invoices that Orb rated wrongly; `besides`: what truly happens to money where a plant makes something happen.
     """
 
     world: World
@@ -62,6 +63,7 @@ class Views:
     taken: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
     misrated: set[str] = field(default_factory=set)
+    besides: Cash = field(default_factory=lambda: Cash([], [], [], [], []))
 
     @property
     def keys(self) -> Keys:

@@ -17,6 +17,7 @@ from sandbox.cash import CONTRACT_METHOD, Payment, Refund
 from sandbox.catalogue import money
 from sandbox.defects.base import Answer, Carrier, Views, choose, find, month
 from sandbox.defects.invoiced import (
+    agree,
     choose_paid,
     credit_in_orb,
     credit_in_stripe,
@@ -68,11 +69,12 @@ def _answer(
 def _collect(views: Views, payment: Payment) -> None:
     """Takes the money: payment intent, charge and balance transaction, not paid out yet."""
     (charge,) = stripe.charges(views.keys, payment, [])
+    transaction = cash.charge_transaction(views.keys, payment)
+    views.besides.payments.append(payment)
+    views.besides.transactions.append(transaction)
     views.stripe["payment_intents"].append(stripe.payment_intent(payment))
     views.stripe["charges"].append(charge)
-    views.stripe["balance_transactions"].append(
-        stripe.balance_transaction(views.world.calendar, cash.charge_transaction(views.keys, payment))
-    )
+    views.stripe["balance_transactions"].append(stripe.balance_transaction(views.world.calendar, transaction))
 
 
 def _pay(views: Views, carrier: Carrier, at: int, amount: int) -> tuple[Object, Object, Payment, Object]:
@@ -231,7 +233,8 @@ def _refund_without_credit_note(views: Views, code: str) -> list[Answer]:
     answers = []
     for turn, (carrier, invoice, payments) in enumerate(choose_paid(views, code, paid_invoices(views))):
         at = unsettled(views, turn)
-        _, returned = cash.credit_and_refund(views.keys, invoice, payments[0], at)
+        note, returned = cash.credit_and_refund(views.keys, invoice, payments[0], at)
+        agree(views, note)
         refund(views, returned)
         answers.append(_answer(code, REFUNDS, carrier, at, returned.id, None, returned.amount))
     return answers
@@ -281,6 +284,7 @@ def _refund_failed(views: Views, code: str) -> list[Answer]:
         }
         charge = find(views.stripe["charges"], returned.payment.charge_id)
         charge |= {"amount_refunded": 0, "refunded": False}
+        views.besides.refunds.append(replace(returned, amount=-returned.amount))
         answers.append(_answer(code, REFUNDS, carrier, returned.at, returned.id, note_id, -returned.amount))
     return answers
 
@@ -315,11 +319,15 @@ def _dispute_not_booked(views: Views, code: str) -> list[Answer]:
     calendar = views.world.calendar
     by_card = (entry for entry in paid_invoices(views) if entry[2][0].method == "card")
     answers = []
-    for turn, (carrier, _, payments) in enumerate(choose_paid(views, code, by_card)):
+    for turn, (carrier, invoice, payments) in enumerate(choose_paid(views, code, by_card)):
         at = unsettled(views, turn)
         dispute = Dispute(at, at + HOUR, "lost")
         lost = replace(payments[0], dispute=dispute)
-        taken = [stripe.balance_transaction(calendar, t) for t in cash.dispute_transactions(views.keys, lost, dispute)]
+        note = cash.credit(views.keys, invoice, at, is_post_payment=True)
+        agree(views, replace(note, amount=lost.amount - note.tax))
+        transactions = cash.dispute_transactions(views.keys, lost, dispute)
+        views.besides.transactions.extend(transactions)
+        taken = [stripe.balance_transaction(calendar, transaction) for transaction in transactions]
         made = stripe.dispute(views.keys, calendar, lost, {found["id"]: found for found in taken})
         views.stripe["balance_transactions"] += taken
         views.stripe["disputes"].append(made)
@@ -344,6 +352,12 @@ def _unsettled_charges(views: Views, *, is_converted: bool) -> list[Carrier]:
     ]
 
 
+def _take_fee(views: Views, source_id: str, fee: int) -> None:
+    """Stripe truly takes this fee on a charge of the world."""
+    taken = next(found for found in views.world.cash.transactions if found.source_id == source_id)
+    views.besides.transactions.append(replace(taken, amount=0, fee=fee - taken.fee))
+
+
 def _conversion_differs(views: Views, code: str) -> list[Answer]:
     """The bank's rate is a percent worse than the one that Stripe states."""
     answers = []
@@ -354,7 +368,9 @@ def _conversion_differs(views: Views, code: str) -> list[Answer]:
         missing = max(1, int((Decimal(transaction["amount"]) / 100).to_integral_value(ROUND_HALF_UP)))
         amount = transaction["amount"] - missing
         transaction["amount"] = amount
-        _set_fee(transaction, cash.fee("card", carrier.currency, amount, is_converted=True))
+        fee = cash.fee("card", carrier.currency, amount, is_converted=True)
+        _set_fee(transaction, fee)
+        _take_fee(views, transaction["source"], fee)
         refs = transaction["source"], transaction["id"]
         answers.append(_answer(code, TRANSACTIONS, carrier, transaction["created"], *refs, missing))
     return answers
@@ -383,6 +399,7 @@ def _balance_transaction_missing(views: Views, code: str) -> list[Answer]:
         transaction = find(views.stripe["balance_transactions"], carrier.id)
         views.stripe["balance_transactions"].remove(transaction)
         source, at = transaction["source"], transaction["created"]
+        _take_fee(views, source, 0)
         answers.append(_answer(code, TRANSACTIONS, carrier, at, source, None, transaction["amount"]))
     return answers
 

@@ -13,8 +13,9 @@ from sandbox import billing, cash
 from sandbox.calendar import DAY, HOUR, day_of, instant, iso
 from sandbox.catalogue import money
 from sandbox.defects.base import Answer, Carrier, Views, choose, month
+from sandbox.defects.invoiced import refund
 from sandbox.pricing import to_major, to_minor
-from sandbox.views import Object, orb, stripe
+from sandbox.views import Object, orb
 
 TOPUPS = "credits__topups_vs_grants"
 REFUNDS = "credits__refunds_vs_voids"
@@ -242,10 +243,7 @@ def _void_differs(views: Views, code: str) -> list[Answer]:
         made = cash.Refund(
             keys.id("re_3", f"{code}/{block['id']}", 23), payments[charge["payment_intent"]], amount, at + turn
         )
-        views.stripe["refunds"].append(stripe.refund(keys, made))
-        transaction = stripe.balance_transaction(views.world.calendar, cash.refund_transaction(keys, made))
-        views.stripe["balance_transactions"].append(transaction)
-        charge |= {"amount_refunded": amount, "refunded": amount == charge["amount"]}
+        refund(views, made)
         views.taken |= {made.id, charge["id"]}
         answers.append(
             Answer(

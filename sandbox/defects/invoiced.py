@@ -73,8 +73,15 @@ def pair(views: Views, stripe_invoice_id: str) -> tuple[Object, Object]:
     return find(views.orb["invoices"], invoice["metadata"]["orb_invoice_id"]), invoice
 
 
+def agree(views: Views, note: CreditNote) -> None:
+    """What a credit note gives back is true, in whichever systems it stands."""
+    if note.number not in {other.number for other in views.besides.credit_notes}:
+        views.besides.credit_notes.append(note)
+
+
 def credit_in_orb(views: Views, note: CreditNote) -> None:
     """Issues a credit note in Orb."""
+    agree(views, note)
     made = orb.credit_note(views.keys, note)
     views.orb["credit_notes"].append(made)
     find(views.orb["invoices"], note.invoice.id)["credit_notes"].append(
@@ -84,6 +91,7 @@ def credit_in_orb(views: Views, note: CreditNote) -> None:
 
 def credit_in_stripe(views: Views, note: CreditNote) -> Object:
     """Issues a credit note in Stripe and returns it."""
+    agree(views, note)
     made = stripe.credit_note(views.keys, note)
     views.stripe["credit_notes"].append(made)
     invoice = find(views.stripe["invoices"], stripe.stripe_invoice_id(views.keys, note.invoice))
@@ -96,10 +104,11 @@ def credit_in_stripe(views: Views, note: CreditNote) -> Object:
 def refund(views: Views, returned: Refund) -> Object:
     """Refunds a payment; the money leaves a balance that has not been paid out. Returns Stripe's refund."""
     made = stripe.refund(views.keys, returned)
+    transaction = cash.refund_transaction(views.keys, returned)
+    views.besides.refunds.append(returned)
+    views.besides.transactions.append(transaction)
     views.stripe["refunds"].append(made)
-    views.stripe["balance_transactions"].append(
-        stripe.balance_transaction(views.world.calendar, cash.refund_transaction(views.keys, returned))
-    )
+    views.stripe["balance_transactions"].append(stripe.balance_transaction(views.world.calendar, transaction))
     charge = find(views.stripe["charges"], returned.payment.charge_id)
     charge["amount_refunded"] += returned.amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from sandbox.answer_key import check
 from sandbox.scorecard import score
 from tests.end_to_end.conftest import BIN, ROOT, Run, demo
 
@@ -19,6 +23,35 @@ def run(small_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathFac
 def test_a_clean_world_has_no_break(run: Run) -> None:
     assert run.rows("select * from reconciliation.fct_breaks") == []
     assert score(run.dataset, run.warehouse).perfect
+
+
+def test_every_figure_of_every_customers_month_is_the_worlds_own(run: Run) -> None:
+    verdict = check(run.dataset, run.warehouse)
+    assert verdict.wrong == ()
+    assert verdict.compared > 500
+    assert verdict.explained == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "amount", "figure"),
+    [
+        ("marts.fct_revenue_daily", "amount", "usage"),
+        ("marts.fct_credit_liability", "closing_amount", "credit_liability"),
+        ("close.fct_journal_entries", "debit_amount", "fees"),
+    ],
+)
+def test_a_figure_that_is_a_cent_off_is_seen(table: str, amount: str, figure: str, run: Run, tmp_path: Path) -> None:
+    which = {
+        "usage": "revenue_kind = 'usage'",
+        "credit_liability": "closing_amount > 0",
+        "fees": "account_id = 'processing_fees'",
+    }
+    shutil.copy(run.warehouse, tmp_path / "wrong.duckdb")
+    with duckdb.connect(str(tmp_path / "wrong.duckdb")) as connection:
+        row = f"rowid = (select min(rowid) from {table} where {which[figure]})"
+        connection.execute(f"update {table} set {amount} = {amount} + 0.01 where {row}")
+    (wrong,) = check(run.dataset, tmp_path / "wrong.duckdb").wrong
+    assert (wrong.figure, abs(wrong.truth - wrong.said)) == (figure, Decimal("0.01"))
 
 
 def test_every_bridge_of_a_clean_world_has_nothing_unexplained(run: Run) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.equality import unequal_tables
+from sandbox.answer_key import check
 from sandbox.scorecard import score
 from tests.end_to_end.conftest import Run, dbt_run, demo, tieout
 
@@ -25,6 +26,12 @@ def run(small_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathFac
 def test_every_planted_defect_is_found_with_its_exact_amount_and_nothing_else_is_reported(run: Run) -> None:
     scorecard = score(run.dataset, run.warehouse)
     assert scorecard.perfect, f"missed: {scorecard.missed}\nfalse alarms: {scorecard.false_alarms}"
+
+
+def test_every_figure_of_every_customers_month_is_the_worlds_own_after_the_breaks_amounts(run: Run) -> None:
+    verdict = check(run.dataset, run.warehouse)
+    assert verdict.wrong == ()
+    assert verdict.explained > 0
 
 
 def test_the_report_names_every_hop_and_the_places_to_go_next(run: Run) -> None:

@@ -132,7 +132,9 @@ def test_a_job_that_fails_is_not_scored_and_its_output_is_shown(
     monkeypatch.setattr(scorecard, "generate", lambda out, **_: None)
     monkeypatch.setattr(subprocess, "run", job)
     monkeypatch.setattr(sys, "argv", ["scorecard"])
-    assert scorecard.main() == 1
+    with pytest.raises(SystemExit) as ended:
+        scorecard.main()
+    assert ended.value.code == 1
     said = capfd.readouterr().err
     assert "no room on the disk" in said
     assert "the job ended with 3 (target: 0)" in said
@@ -149,6 +151,8 @@ def naming_the_answer_key(tree: Path) -> set[str]:
             prose = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
             strings = (node for node in ast.walk(module) if isinstance(node, ast.Constant) and id(node) not in prose)
             texts = [node.value for node in strings if isinstance(node.value, str)]
+            imports = (node for node in ast.walk(module) if isinstance(node, ast.Import | ast.ImportFrom))
+            texts += [ast.unparse(node) for node in imports]
         elif path.suffix in (".sql", ".yml", ".yaml", ".toml", ".sh", ".lkml") or name.name in ("Makefile", "run"):
             texts = [path.read_text()]
         else:
@@ -158,9 +162,11 @@ def naming_the_answer_key(tree: Path) -> set[str]:
     return found
 
 
-def test_no_code_but_the_scorecard_reads_the_answer_key() -> None:
+def test_no_code_but_the_two_that_judge_reads_the_answer_key_or_the_true_books() -> None:
     assert naming_the_answer_key(ROOT) == {
-        "sandbox/generate.py",  # writes it
+        "Makefile",  # starts them
+        "sandbox/generate.py",  # writes both
+        "sandbox/answer_key.py",
         "sandbox/scorecard.py",
     }
 
@@ -169,20 +175,23 @@ def test_a_reader_of_the_answer_key_would_be_found(tmp_path: Path) -> None:
     (tmp_path / "marts").mkdir()
     (tmp_path / "marts" / "cheat.sql").write_text("select * from read_json('answer_key.jsonl')")
     (tmp_path / "cheat.py").write_text('"""Innocent."""\nopen(dataset / "answer_key.jsonl")\n')
+    (tmp_path / "books.py").write_text('open(dataset / "answer_key_books.jsonl")\n')
+    (tmp_path / "judge.py").write_text("from sandbox import answer_key\n")
     (tmp_path / "prose.py").write_text('"""Never reads answer_key.jsonl."""  # nor answer_key\n')
-    assert naming_the_answer_key(tmp_path) == {"marts/cheat.sql", "cheat.py"}
+    assert naming_the_answer_key(tmp_path) == {"marts/cheat.sql", "cheat.py", "books.py", "judge.py"}
 
 
-def test_the_servers_neither_read_nor_serve_the_answer_key(dataset: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("secret", ["answer_key", "answer_key_books"])
+def test_the_servers_neither_read_nor_serve_the_answer_key(secret: str, dataset: Path, tmp_path: Path) -> None:
     served = tmp_path / "dataset"
     shutil.copytree(dataset, served)
-    (served / "answer_key.jsonl").write_text("a server that reads this line cannot start")
+    (served / f"{secret}.jsonl").write_text("a server that reads this line cannot start")
     for api in (client(Stripe(served, "key"), "key"), client(Orb(served, "key", NOW), "key", "/v1")):
         for path in (
-            "/answer_key",
-            "/answer_key.jsonl",
-            "/v1/answer_key",
-            "/v1/../answer_key.jsonl",
+            f"/{secret}",
+            f"/{secret}.jsonl",
+            f"/v1/{secret}",
+            f"/v1/../{secret}.jsonl",
             "/v1/customers/..",
         ):
             response = api.get(path)
