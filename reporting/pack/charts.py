@@ -1,4 +1,4 @@
-"""Charts as SVG that stands in the page: bars and a waterfall. Lengths are in the drawing's own units, 720 to its width."""
+"""Charts as SVG that stands in the page: bars and a waterfall. Lengths are in the drawing's own units, 720 to the page's width."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from decimal import Decimal
 
 from markupsafe import Markup, escape
 
-_WIDTH = 720
-_LABELS = 190
-_VALUES = 130
-_ROW = 20
-_BAR = 13
+FULL, HALF = 720, 346
+_ROW = 21
+_BAR = 14
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,10 @@ class Step:
     is_total: bool
 
 
-def bars(rows: Sequence[Bar]) -> Markup:
+def bars(rows: Sequence[Bar], width: int = FULL) -> Markup:
     """One horizontal bar a row, in the order given."""
     reach = [length for row in rows for length in (row.length, row.before) if length is not None]
-    scale = _Scale(min([*reach, Decimal(0)]), max([*reach, Decimal(0)]))
+    scale = _Scale(min([*reach, Decimal(0)]), max([*reach, Decimal(0)]), width)
     drawn = []
     for no, row in enumerate(rows):
         top = no * _ROW
@@ -47,7 +45,7 @@ def bars(rows: Sequence[Bar]) -> Markup:
         if row.before is not None:
             at = scale.at(row.before)
             drawn.append(f'<line class="before" x1="{at}" x2="{at}" y1="{top + 1}" y2="{top + _BAR + 5}"/>')
-    return _svg(drawn, len(rows))
+    return _svg(drawn, len(rows), width)
 
 
 def waterfall(steps: Sequence[Step]) -> Markup:
@@ -59,7 +57,7 @@ def waterfall(steps: Sequence[Step]) -> Markup:
         reached = start + step.amount
         spans.append((start, reached))
         ends += [start, reached]
-    scale = _Scale(min(ends), max(ends))
+    scale = _Scale(min(ends), max(ends), FULL)
     drawn = []
     for no, (step, (start, end)) in enumerate(zip(steps, spans, strict=True)):
         top = no * _ROW
@@ -68,31 +66,35 @@ def waterfall(steps: Sequence[Step]) -> Markup:
         if no + 1 < len(steps):
             at = scale.at(end)
             drawn.append(f'<line class="link" x1="{at}" x2="{at}" y1="{top + 3 + _BAR}" y2="{top + _ROW + 3}"/>')
-    return _svg(drawn, len(steps))
+    return _svg(drawn, len(steps), FULL)
 
 
 @dataclass(frozen=True)
 class _Scale:
     least: Decimal
     most: Decimal
+    width: int
 
     def at(self, amount: Decimal) -> str:
         """Where an amount ends, to a tenth of a unit."""
-        room = _WIDTH - _LABELS - _VALUES
+        labels, values = (190, 90) if self.width == FULL else (92, 100)
+        room = self.width - labels - values
         share = (amount - self.least) / (self.most - self.least) if self.most != self.least else Decimal(0)
-        return f"{_LABELS + share * room:.1f}"
+        return f"{labels + share * room:.1f}"
 
     def bar(self, start: Decimal, end: Decimal, top: int, style: str) -> str:
+        if start == end:
+            return ""
         left, right = (Decimal(self.at(each)) for each in sorted((start, end)))
         return f'<rect class="{style}" x="{left}" y="{top + 3}" width="{max(right - left, Decimal("0.7"))}" height="{_BAR}"/>'
 
     def told(self, told: str, top: int) -> str:
-        return f'<text class="told" x="{_WIDTH}" y="{top + _BAR + 1}">{escape(told)}</text>'
+        return f'<text class="told" x="{self.width}" y="{top + _BAR + 1}">{escape(told)}</text>'
 
 
 def _label(label: str, top: int, *, is_bold: bool = False) -> str:
     return f'<text{" class=" + chr(34) + "strong" + chr(34) if is_bold else ""} x="0" y="{top + _BAR + 1}">{escape(label)}</text>'
 
 
-def _svg(drawn: Sequence[str], rows: int) -> Markup:
-    return Markup(f'<svg viewBox="0 0 {_WIDTH} {rows * _ROW + 2}" role="img">{"".join(drawn)}</svg>')  # noqa: S704
+def _svg(drawn: Sequence[str], rows: int, width: int) -> Markup:
+    return Markup(f'<svg viewBox="0 0 {width} {rows * _ROW + 2}" role="img">{"".join(drawn)}</svg>')  # noqa: S704

@@ -1,7 +1,7 @@
 """The journal of a close, in the columns that NetSuite and QuickBooks Online import.
 
-An entry for the ledger is one day's lines of a kind and currency, added up by account and product, and by customer where the
-account is a receivable. DECISIONS.md says why, and how what is below the minor unit is rounded.
+An entry for the ledger is one day's lines of a kind and currency, added up by account, of revenue by product and of receivables
+by customer. DECISIONS.md says why, and how what is below the minor unit is rounded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_DECIMALS = 2
 
 @dataclass(frozen=True, order=True)
 class Account:
-    """Where a line is posted: an account in both ledgers' names, a product and, of a receivable, a customer."""
+    """Where a line is posted: an account in both ledgers' names, of revenue a product, of a receivable a customer."""
 
     netsuite_account: str
     quickbooks_account: str
@@ -152,7 +152,7 @@ def _days(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], per
             period > (select coalesce(max(period), '') from {close}.fct_closes),
             cast(netsuite_account as varchar),
             quickbooks_account,
-            coalesce(entries.product_id, ''),
+            case when accounts.account_type in ('income', 'contra_income') then coalesce(entries.product_id, '') else '' end,
             case when entries.account_id = 'accounts_receivable' then coalesce(customer_name, entries.customer_id, '') else '' end,
             sum(debit_amount - credit_amount)
         from {close}.fct_journal_entries as entries

@@ -11,14 +11,14 @@ from typing import Any
 import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reporting.pack.charts import Bar, Step, bars, waterfall
+from reporting.pack.charts import HALF, Bar, Step, bars, waterfall
 from reporting.pack.sheets import BUCKETS, Sheet
 from reporting.pack.workbook import Facts, Line
 
 TABLES = ("marts.fct_revenue_daily", "marts.dim_exchange_rates", "reconciliation.fct_money_trail", "reconciliation.fct_breaks")
 
 _BREAK_AGES = ("0-1", "2-7", "8-30", "31-90", "91+")
-_MOST_PRODUCTS, _MOST_CURRENCIES, _MOST_CAUSES, _MOST_CHECKS = 8, 5, 8, 4
+_MOST_PRODUCTS, _MOST_CURRENCIES, _MOST_CAUSES, _MOST_CHECKS = 8, 5, 14, 4
 
 # What leads from the product's usage to the bank: a column of fct_money_trail, and whether it is added or taken off; None is a total.
 _TRAIL = (
@@ -35,19 +35,26 @@ _TRAIL = (
     ("Stripe's fees", "fee_amount", -1),
     ("Not paid out yet", "collected_not_settled_amount", -1),
     ("Not at the bank yet", "settled_not_banked_amount", -1),
-    ("At the bank", "banked_amount", None),
+    ("At the bank so far", "banked_amount", None),
 )
 
+_REVENUE = Line("Revenue", "Revenue", "revenue")
+_OPEN = Line("Receivables", "Receivables ageing", "open_amount")
+_OWED = Line("Prepaid credit owed", "Prepaid credit", "liability_amount")
+_UNEXPLAINED = Line("Unexplained", "Bridge", "unexplained_amount")
+_RECEIVED = Line("Received", "Trial balance", "movement_amount", (("account_id", ("cash",)),))
 _TABLE = (
-    Line("Revenue", "Revenue", "revenue"),
+    _REVENUE,
+    Line("of it on no invoice yet", "Revenue", "draft_amount"),
     Line("Unbilled receivable", "Unbilled", "closing_amount"),
-    Line("Receivables", "Receivables ageing", "open_amount"),
+    _OPEN,
+    Line("Days sales outstanding", "Days outstanding", "days_sales_outstanding"),
     Line("Deferred revenue", "Deferred revenue", "closing_amount"),
-    Line("Prepaid credit owed", "Prepaid credit", "liability_amount"),
+    _OWED,
     Line("Cash at bank", "Trial balance", "closing_amount", (("account_id", ("cash",)),)),
-    Line("Unexplained", "Bridge", "unexplained_amount"),
+    Line("Under way from Stripe", "Trial balance", "closing_amount", (("account_id", ("stripe_clearing", "payouts_in_transit")),)),
+    _UNEXPLAINED,
 )
-
 
 @dataclass(frozen=True)
 class Charted:
@@ -165,13 +172,13 @@ class _Page:
         """(what, how much, next to what) of the figures that are read first."""
         revenue = sum((amount for _, amount, _ in self.charted.products), Decimal(0))
         before = sum((amount for *_, amount in self.charted.products), Decimal(0))
-        change = f"{(revenue / before - 1) * 100:+.1f} % on the month before" if before else "no month before"
+        change = f"{(revenue / before - 1) * 100:+.1f} % on the month before".replace("-", "−") if before else "no month before"
         buckets = {bucket: self.reported(self.by_currency(Line(bucket, "Receivables ageing", bucket))) for bucket in BUCKETS}
         is_open = sum(buckets.values(), Decimal(0))
-        overdue = f"{(is_open - buckets[BUCKETS[0]]) / is_open * 100:.0f} % of it overdue" if is_open else "nothing open"
-        cash = self.reported(self.by_currency(_movement("cash")))
-        owed = self.reported(self.by_currency(_TABLE[4]))
-        unexplained = {currency: amount for currency, amount in self.by_currency(_TABLE[6]).items() if amount}
+        overdue = f"{(is_open - buckets[BUCKETS[0]]) / is_open * 100:.1f} % of it overdue" if is_open else "nothing open"
+        cash = self.reported(self.by_currency(_RECEIVED))
+        owed = self.reported(self.by_currency(_OWED))
+        unexplained = {currency: amount for currency, amount in self.by_currency(_UNEXPLAINED).items() if amount}
         told = " · ".join(f"{self.money(amount, currency)} {currency}" for currency, amount in unexplained.items())
         breaks = len(self.sheets["Breaks"].rows)
         return [
@@ -212,13 +219,14 @@ class _Page:
         return bars(
             [
                 Bar(
-                    bucket if no == 0 else f"{bucket.replace('-', '–')} days overdue",
+                    bucket if no == 0 else f"{bucket.replace('-', '–')} days late",
                     amount,
                     self.whole(amount),
                     style="bar" if no == 0 else "late",
                 )
                 for no, (bucket, amount) in enumerate(amounts)
-            ]
+            ],
+            HALF,
         )
 
     def break_ages(self) -> str:
@@ -229,12 +237,19 @@ class _Page:
             worth = self.reported({row[1]: row[3] for row in rows})
             told = f"{count:,} · {self.whole(worth)} {self.charted.reporting_currency}" if count else "none"
             found.append(Bar(f"{bucket.replace('-', '–')} days", Decimal(count), told, style="late"))
-        return bars(found)
+        return bars(found, HALF)
 
     def table(self) -> list[tuple[str, list[str]]]:
         shown = self.facts.currencies[:_MOST_CURRENCIES]
         return [
-            (line.title, [self.money(line.amount(self.sheets, currency), currency) for currency in shown]) for line in _TABLE
+            (
+                line.title,
+                [
+                    self.money(line.amount(self.sheets, currency), currency, 1 if line.sheet == "Days outstanding" else None)
+                    for currency in shown
+                ],
+            )
+            for line in _TABLE
         ]
 
     def causes(self) -> list[tuple[str, str, str, str]]:
@@ -288,10 +303,6 @@ class _Page:
                 "and booked in this month's journal as prior_period."
             )
         return notes
-
-
-def _movement(account_id: str) -> Line:
-    return Line(account_id, "Trial balance", "movement_amount", (("account_id", (account_id,)),))
 
 
 def _words(name: str) -> str:

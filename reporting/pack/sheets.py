@@ -26,6 +26,7 @@ class Kind(Enum):
     DATE = auto()
     MOMENT = auto()
     COUNT = auto()
+    DAYS = auto()
     AMOUNT = auto()
 
 
@@ -100,7 +101,6 @@ DECLARED = (
         "Bridge",
         "Every comparison of the month, from the left system's total to the right one's. The metered hop is in units of its metric.",
         (
-            Column("hop_no", "Hop no", Kind.COUNT),
             Column("hop", "Hop"),
             Column("comparison", "Comparison"),
             _CURRENCY,
@@ -121,8 +121,7 @@ DECLARED = (
         ("reconciliation.rec_bridge",),
         f"""
         select
-            hop,
-            list_position({list(HOPS)}, hop) as hop_no,
+            concat(list_position({list(HOPS)}, hop), ' ', hop) as hop,
             comparison,
             currency,
             coalesce(sum(amount) filter (where line = 'left_total'), 0) as left_amount,
@@ -167,13 +166,12 @@ DECLARED = (
             Column("resolution", "Resolution"),
             Column("resolution_reason", "Why it is accepted"),
             Column("resolution_expires_on", "Accepted until", Kind.DATE),
-            Column("comparison", "Comparison"),
             Column("break_id", "Break"),
         ),
         ("reconciliation.fct_breaks",),
         """
         select
-            *,
+            * replace (left(break_id, 12) as break_id),
             abs(difference) as worth
         from {reconciliation}.fct_breaks
         where is_open and period <= $period
@@ -212,7 +210,7 @@ DECLARED = (
     ),
     Declared(
         "Unbilled",
-        "Used and neither invoiced nor paid by credit.",
+        "Used and neither invoiced nor paid by credit, wherever there was any.",
         (
             _CURRENCY,
             *_CUSTOMER,
@@ -232,7 +230,9 @@ DECLARED = (
             customers.customer_name
         from {marts}.fct_unbilled_receivable as unbilled
         left join {marts}.dim_customers as customers on unbilled.customer_id = customers.customer_id
-        where period = $period
+        where
+            period = $period
+            and (opening_amount <> 0 or used_amount <> 0 or drawn_amount <> 0 or invoiced_amount <> 0)
         """,
     ),
     Declared(
@@ -353,6 +353,23 @@ DECLARED = (
         """,
     ),
     Declared(
+        "Days outstanding",
+        "What was open at the month's end over what was invoiced in the three months up to it, times their days.",
+        (
+            _CURRENCY,
+            *_amounts("open", "invoiced"),
+            Column("days", "Days", Kind.COUNT),
+            Column(
+                "days_sales_outstanding",
+                "Days sales outstanding",
+                Kind.DAYS,
+                "ROUND({open_amount}/{invoiced_amount}*{days},1)",
+            ),
+        ),
+        ("marts.fct_days_sales_outstanding",),
+        "select * from {marts}.fct_days_sales_outstanding where period = $period",
+    ),
+    Declared(
         "Trial balance",
         "Debits are positive, credits negative: opening, movement and closing of all accounts come to nothing in each currency.",
         (
@@ -418,13 +435,13 @@ DECLARED = (
         "Checks",
         "What had to hold before the month could be closed.",
         (
-            _CURRENCY,
+            Column("result", "Result"),
             Column("period", "Month"),
             Column("check_kind", "Check"),
             Column("subject", "Of"),
+            _CURRENCY,
             Column("amount", "Found", Kind.AMOUNT, is_totalled=False),
             Column("limit_amount", "Limit", Kind.AMOUNT, is_totalled=False),
-            Column("result", "Result"),
             Column("certified_through", "Certified through", Kind.MOMENT),
         ),
         ("close.fct_close_checks", "close.fct_closes"),

@@ -17,7 +17,7 @@ from reporting.close import Header
 from reporting.pack.sheets import BUCKETS, KINDS, Column, Kind, Sheet, Value
 
 _HEADINGS = 5
-_NARROWEST, _WIDEST = 9, 46
+_NARROWEST, _WIDEST = 9, 30
 _INK, _RULE, _SHADE = "#1f2a44", "#c3c9d6", "#eef1f6"
 _LINES_TO_SIGN = ("Prepared by", "Reviewed by", "Approved by")
 
@@ -32,6 +32,7 @@ class Line:
     column: str
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
     is_turned: bool = False
+    is_strong: bool = False
 
     def amount(self, sheets: Mapping[str, Sheet], currency: str) -> Decimal:
         total = sheets[self.sheet].sum(self.column, {"currency": (currency,), **dict(self.where)})
@@ -47,34 +48,35 @@ SUMMARY: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Revenue",
         (
             *(Line(kind.replace("_", " ").capitalize(), "Revenue", kind) for kind in KINDS),
-            Line("Revenue of the month", "Revenue", "revenue"),
+            Line("Revenue of the month", "Revenue", "revenue", is_strong=True),
             Line(
                 "Revenue in the ledger, with what was caught up for closed months",
                 "Trial balance",
                 "movement_amount",
                 (("account_type", ("income", "contra_income")),),
                 is_turned=True,
+                is_strong=True,
             ),
         ),
     ),
     (
         "Unbilled receivable",
         tuple(
-            Line(name.capitalize(), "Unbilled", f"{name}_amount")
+            Line(name.capitalize(), "Unbilled", f"{name}_amount", is_strong=name == "closing")
             for name in ("opening", "used", "drawn", "invoiced", "closing")
         ),
     ),
     (
         "Deferred revenue",
         tuple(
-            Line(name.capitalize(), "Deferred revenue", f"{name}_amount")
+            Line(name.capitalize(), "Deferred revenue", f"{name}_amount", is_strong=name == "closing")
             for name in ("opening", "invoiced", "recognised", "voided", "closing")
         ),
     ),
     (
         "Prepaid credit",
         tuple(
-            Line(name.capitalize(), "Prepaid credit", f"{name}_amount")
+            Line(name.capitalize(), "Prepaid credit", f"{name}_amount", is_strong=name == "liability")
             for name in ("opening", "sold", "used", "expired", "voided", "refunded", "closing", "liability")
         ),
     ),
@@ -82,7 +84,8 @@ SUMMARY: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Receivables",
         (
             *(Line(bucket.capitalize().replace("-", "–"), "Receivables ageing", bucket) for bucket in BUCKETS),
-            Line("Open", "Receivables ageing", "open_amount"),
+            Line("Open", "Receivables ageing", "open_amount", is_strong=True),
+            Line("Days sales outstanding", "Days outstanding", "days_sales_outstanding"),
         ),
     ),
     (
@@ -96,7 +99,7 @@ SUMMARY: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Reconciliation",
         (
-            Line("Unexplained", "Bridge", "unexplained_amount"),
+            Line("Unexplained", "Bridge", "unexplained_amount", is_strong=True),
             Line("Breaks at the close, worth", "Breaks", "worth"),
         ),
     ),
@@ -160,13 +163,12 @@ class _Pages:
             self.formats[key] = self.book.add_format({"font_name": "Calibri", "font_size": 10, **properties})
         return self.formats[key]
 
-    def amount_format(self, currency: Value, amount: Value) -> str:
-        """An amount's number format: the currency's decimals, brackets where it is negative, a dash where it is nothing. A
-        quantity, of a metric, has no decimals of its own."""
-        exponent = self.facts.exponents.get(str(currency))
+    def number_format(self, column: Column, currency: Value, amount: Decimal) -> str:
+        """The currency's decimals, brackets where it is negative, a dash where it is nothing. A quantity, of a metric, has no
+        decimals of its own."""
+        exponent = 1 if column.kind is Kind.DAYS else self.facts.exponents.get(str(currency))
         if exponent is None:
-            is_whole = isinstance(amount, Decimal) and amount == amount.to_integral_value()
-            digits = "#,##0" if is_whole else "#,##0.00#######"
+            digits = "#,##0" if amount == amount.to_integral_value() else "#,##0.00#######"
         else:
             digits = "#,##0" + ("." + "0" * exponent if exponent else "")
         return f'{digits}_);({digits});"–"_)'
@@ -183,7 +185,7 @@ class _Pages:
         entity = f"{self.facts.entity} · " if self.facts.entity else ""
         page.write_string(0, 0, f"{entity}{name}", self.styled(bold=True, font_size=15, font_color=_INK))
         page.write_string(1, 0, f"Close of {self.facts.month}", self.styled(bold=True, font_size=11))
-        page.write_string(2, 0, self.facts.status, self.styled(font_color="#9a2f1f" if self.facts.header.accepted else ""))
+        page.write_string(2, 0, self.facts.status, self.styled(font_color="#9a2f1f" if self.facts.header.accepted else _INK))
         page.write_string(3, 0, says, self.styled(italic=True, font_color="#5a6275"))
         page.set_row(0, 22)
         return page
@@ -206,7 +208,7 @@ class _Pages:
 
     def head(self, page: Worksheet, row_no: int, columns: Sequence[Column]) -> None:
         for at, column in enumerate(columns):
-            is_figure = column.kind in (Kind.AMOUNT, Kind.COUNT)
+            is_figure = column.kind in (Kind.AMOUNT, Kind.COUNT, Kind.DAYS)
             page.write_string(
                 row_no,
                 at,
@@ -221,9 +223,9 @@ class _Pages:
     def row(self, page: Worksheet, row_no: int, sheet: Sheet, row: Sequence[Value]) -> None:
         rule: dict[str, str | int | bool] = {"bottom": 4, "bottom_color": _RULE}
         for at, (column, value) in enumerate(zip(sheet.columns, row, strict=True)):
-            if column.kind is Kind.AMOUNT and isinstance(value, Decimal):
-                number_format = self.amount_format(row[sheet.index(column.currency)], value)
-                cell = self.styled(num_format=number_format, **rule)
+            if isinstance(value, Decimal):
+                number_format = self.number_format(column, row[sheet.index(column.currency)], value)
+                cell = self.styled(num_format=number_format, valign="top", **rule)
                 if column.formula:
                     page.write_formula(row_no, at, _in_row(sheet, column.formula, row_no), cell, float(value))
                 else:
@@ -238,14 +240,14 @@ class _Pages:
     ) -> None:
         if isinstance(value, datetime):
             page.write_datetime(
-                row_no, at, _naive(value), self.styled(num_format="yyyy-mm-dd hh:mm", align="left", **rule)
+                row_no, at, _naive(value), self.styled(num_format="yyyy-mm-dd hh:mm", align="left", valign="top", **rule)
             )
         elif isinstance(value, date):
             page.write_datetime(row_no, at, value, self.styled(num_format="yyyy-mm-dd", align="left", **rule))
         elif isinstance(value, int):
             page.write_number(row_no, at, value, self.styled(num_format="#,##0", **rule))
         else:
-            page.write_string(row_no, at, str(value or ""), self.styled(**rule))
+            page.write_string(row_no, at, str(value or ""), self.styled(text_wrap=True, valign="top", **rule))
 
     def totals(self, page: Worksheet, sheet: Sheet, first: int, last: int) -> None:
         """One total a currency, never over two."""
@@ -272,7 +274,7 @@ class _Pages:
                     row_no,
                     at,
                     f'=SUMIFS({column_of},{key},"{currency}")',
-                    self.styled(num_format=self.amount_format(shown_in, amount), **rule),
+                    self.styled(num_format=self.number_format(column, shown_in, amount), **rule),
                     float(amount),
                 )
 
@@ -301,29 +303,28 @@ class _Pages:
             page.write_string(row_no, 0, heading, self.styled(bold=True, bg_color=_SHADE, font_color=_INK))
             for line in lines:
                 row_no += 1
-                self.summary_line(page, row_no, line, sheets, is_last=line is lines[-1])
+                self.summary_line(page, row_no, line, sheets)
         page.freeze_panes(_HEADINGS + 1, 1)
         page.repeat_rows(_HEADINGS)
         page.set_column(0, 0, 58)
         page.set_column(1, len(currencies), 18)
         page.set_column(len(currencies) + 1, len(currencies) + 1, 20)
 
-    def summary_line(
-        self, page: Worksheet, row_no: int, line: Line, sheets: Mapping[str, Sheet], *, is_last: bool
-    ) -> None:
-        rule: dict[str, str | int | bool] = {"bottom": 4, "bottom_color": _RULE, "bold": is_last}
+    def summary_line(self, page: Worksheet, row_no: int, line: Line, sheets: Mapping[str, Sheet]) -> None:
+        rule: dict[str, str | int | bool] = {"bottom": 4, "bottom_color": _RULE, "bold": line.is_strong}
         page.write_string(row_no, 0, line.title, self.styled(indent=1, **rule))
         for at, currency in enumerate(self.facts.currencies, 1):
             amount = line.amount(sheets, currency)
+            sheet = sheets[line.sheet]
             page.write_formula(
                 row_no,
                 at,
-                _added_up(line, sheets[line.sheet], xl_rowcol_to_cell(_HEADINGS, at, row_abs=True)),
-                self.styled(num_format=self.amount_format(currency, amount), **rule),
+                _added_up(line, sheet, xl_rowcol_to_cell(_HEADINGS, at, row_abs=True)),
+                self.styled(num_format=self.number_format(sheet.columns[sheet.index(line.column)], currency, amount), **rule),
                 float(amount),
             )
         page.write_string(
-            row_no, len(self.facts.currencies) + 1, line.sheet, self.styled(font_color="#5a6275", indent=1, **rule)
+            row_no, len(self.facts.currencies) + 1, line.sheet, self.styled(font_color="#5a6275", indent=2, **rule)
         )
 
     def sign_off(self, checks: Sheet) -> None:
