@@ -76,7 +76,12 @@ def _currencies(read: dict[str, sheets.Sheet], exponents: dict[str, int], report
 
 def _manifest(folder: Path, close: Header) -> dict[str, str]:
     period = close.closed.period
-    names = (f"close-{period}.html", f"close-{period}.xlsx", f"journal-{period}-netsuite.csv", f"journal-{period}-quickbooks.csv")
+    names = (
+        f"close-{period}.html",
+        f"close-{period}.xlsx",
+        f"journal-{period}-netsuite.csv",
+        f"journal-{period}-quickbooks.csv",
+    )
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     manifest = {
         "close_id": close.closed.close_id,
@@ -88,5 +93,7 @@ def _manifest(folder: Path, close: Header) -> dict[str, str]:
         "content_hash": close.closed.content_hash,
         "files": files,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    (folder / "manifest.json").write_text(
+        json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
     return files

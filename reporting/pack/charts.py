@@ -62,7 +62,11 @@ def waterfall(steps: Sequence[Step]) -> Markup:
     for no, (step, (start, end)) in enumerate(zip(steps, spans, strict=True)):
         top = no * _ROW
         style = "total" if step.is_total else "fall" if step.amount < 0 else "rise"
-        drawn += [_label(step.label, top, is_bold=step.is_total), scale.bar(start, end, top, style), scale.told(step.told, top)]
+        drawn += [
+            _label(step.label, top, is_bold=step.is_total),
+            scale.bar(start, end, top, style),
+            scale.told(step.told, top),
+        ]
         if no + 1 < len(steps):
             at = scale.at(end)
             drawn.append(f'<line class="link" x1="{at}" x2="{at}" y1="{top + 3 + _BAR}" y2="{top + _ROW + 3}"/>')

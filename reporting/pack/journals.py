@@ -74,9 +74,7 @@ def read_entries(
                 number += 1
             if lines and each.is_of_this_close:
                 name = f"TIE-{day[0]:%Y%m%d}-{each.currency}-{number:02}"
-                entries.append(
-                    Entry(name, each.entry_kind, each.currency, each.entry_date, each.exchange_rate, lines)
-                )
+                entries.append(Entry(name, each.entry_kind, each.currency, each.entry_date, each.exchange_rate, lines))
     return tuple(entries)
 
 
@@ -192,7 +190,9 @@ def _rounded(
     for account in sorted(exact, key=lambda each: whole[each] - exact[each])[:short]:
         whole[account] += unit
     lines = sorted((item for item in whole.items() if item[1]), key=lambda item: (item[1] < 0, item[0]))
-    return tuple(lines), {account: exact[account] - whole[account] for account in exact if exact[account] != whole[account]}
+    return tuple(lines), {
+        account: exact[account] - whole[account] for account in exact if exact[account] != whole[account]
+    }
 
 
 def _sides(amount: Decimal) -> tuple[str, str]:

@@ -15,7 +15,12 @@ from reporting.pack.charts import HALF, Bar, Step, bars, waterfall
 from reporting.pack.sheets import BUCKETS, Sheet
 from reporting.pack.workbook import Facts, Line
 
-TABLES = ("marts.fct_revenue_daily", "marts.dim_exchange_rates", "reconciliation.fct_money_trail", "reconciliation.fct_breaks")
+TABLES = (
+    "marts.fct_revenue_daily",
+    "marts.dim_exchange_rates",
+    "reconciliation.fct_money_trail",
+    "reconciliation.fct_breaks",
+)
 
 _BREAK_AGES = ("0-1", "2-7", "8-30", "31-90", "91+")
 _MOST_PRODUCTS, _MOST_CURRENCIES, _MOST_CAUSES, _MOST_CHECKS = 8, 5, 14, 4
@@ -45,16 +50,22 @@ _UNEXPLAINED = Line("Unexplained", "Bridge", "unexplained_amount")
 _RECEIVED = Line("Received", "Trial balance", "movement_amount", (("account_id", ("cash",)),))
 _TABLE = (
     _REVENUE,
-    Line("of it on no invoice yet", "Revenue", "draft_amount"),
+    Line("Of it on no invoice yet", "Revenue", "draft_amount"),
     Line("Unbilled receivable", "Unbilled", "closing_amount"),
     _OPEN,
     Line("Days sales outstanding", "Days outstanding", "days_sales_outstanding"),
     Line("Deferred revenue", "Deferred revenue", "closing_amount"),
     _OWED,
     Line("Cash at bank", "Trial balance", "closing_amount", (("account_id", ("cash",)),)),
-    Line("Under way from Stripe", "Trial balance", "closing_amount", (("account_id", ("stripe_clearing", "payouts_in_transit")),)),
+    Line(
+        "Under way from Stripe",
+        "Trial balance",
+        "closing_amount",
+        (("account_id", ("stripe_clearing", "payouts_in_transit")),),
+    ),
     _UNEXPLAINED,
 )
+
 
 @dataclass(frozen=True)
 class Charted:
@@ -114,7 +125,9 @@ def read_charted(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, st
         reporting_currency=currencies[0][0] or "",
         rates=dict(rates),
         products=tuple(row[:3] for row in products),
-        trail={currency: dict(zip((column for _, column, _ in _TRAIL), sums, strict=True)) for currency, *sums in trail},
+        trail={
+            currency: dict(zip((column for _, column, _ in _TRAIL), sums, strict=True)) for currency, *sums in trail
+        },
         break_ages=tuple(ages),
         unrated_revenue=sum(row[3] for row in products),
     )
@@ -172,10 +185,18 @@ class _Page:
         """(what, how much, next to what) of the figures that are read first."""
         revenue = sum((amount for _, amount, _ in self.charted.products), Decimal(0))
         before = sum((amount for *_, amount in self.charted.products), Decimal(0))
-        change = f"{(revenue / before - 1) * 100:+.1f} % on the month before".replace("-", "−") if before else "no month before"
-        buckets = {bucket: self.reported(self.by_currency(Line(bucket, "Receivables ageing", bucket))) for bucket in BUCKETS}
+        change = (
+            f"{(revenue / before - 1) * 100:+.1f} % on the month before".replace("-", "−")
+            if before
+            else "no month before"
+        )
+        buckets = {
+            bucket: self.reported(self.by_currency(Line(bucket, "Receivables ageing", bucket))) for bucket in BUCKETS
+        }
         is_open = sum(buckets.values(), Decimal(0))
-        overdue = f"{(is_open - buckets[BUCKETS[0]]) / is_open * 100:.1f} % of it overdue" if is_open else "nothing open"
+        overdue = (
+            f"{(is_open - buckets[BUCKETS[0]]) / is_open * 100:.1f} % of it overdue" if is_open else "nothing open"
+        )
         cash = self.reported(self.by_currency(_RECEIVED))
         owed = self.reported(self.by_currency(_OWED))
         unexplained = {currency: amount for currency, amount in self.by_currency(_UNEXPLAINED).items() if amount}
@@ -215,7 +236,9 @@ class _Page:
         return waterfall(steps)
 
     def ageing(self) -> str:
-        amounts = [(bucket, self.reported(self.by_currency(Line(bucket, "Receivables ageing", bucket)))) for bucket in BUCKETS]
+        amounts = [
+            (bucket, self.reported(self.by_currency(Line(bucket, "Receivables ageing", bucket)))) for bucket in BUCKETS
+        ]
         return bars(
             [
                 Bar(
@@ -245,7 +268,9 @@ class _Page:
             (
                 line.title,
                 [
-                    self.money(line.amount(self.sheets, currency), currency, 1 if line.sheet == "Days outstanding" else None)
+                    self.money(
+                        line.amount(self.sheets, currency), currency, 1 if line.sheet == "Days outstanding" else None
+                    )
                     for currency in shown
                 ],
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +18,8 @@ from reporting.close import Header
 from reporting.pack.sheets import BUCKETS, KINDS, Column, Kind, Sheet, Value
 
 _HEADINGS = 5
-_NARROWEST, _WIDEST = 9, 30
+_LINE_HEIGHT, _TOLD_IN_A_LINE = 14, 90
+_NARROWEST, _WIDEST = 9, 36
 _INK, _RULE, _SHADE = "#1f2a44", "#c3c9d6", "#eef1f6"
 _LINES_TO_SIGN = ("Prepared by", "Reviewed by", "Approved by")
 
@@ -185,7 +187,9 @@ class _Pages:
         entity = f"{self.facts.entity} · " if self.facts.entity else ""
         page.write_string(0, 0, f"{entity}{name}", self.styled(bold=True, font_size=15, font_color=_INK))
         page.write_string(1, 0, f"Close of {self.facts.month}", self.styled(bold=True, font_size=11))
-        page.write_string(2, 0, self.facts.status, self.styled(font_color="#9a2f1f" if self.facts.header.accepted else _INK))
+        page.write_string(
+            2, 0, self.facts.status, self.styled(font_color="#9a2f1f" if self.facts.header.accepted else _INK)
+        )
         page.write_string(3, 0, says, self.styled(italic=True, font_color="#5a6275"))
         page.set_row(0, 22)
         return page
@@ -194,8 +198,7 @@ class _Pages:
         page = self.opened(sheet.name, sheet.says)
         first, last = _HEADINGS + 1, _HEADINGS + max(len(sheet.rows), 1)
         self.head(page, _HEADINGS, sheet.columns)
-        for row_no, row in enumerate(sheet.rows, first):
-            self.row(page, row_no, sheet, row)
+        self.rows(page, first, sheet)
         if not sheet.rows:
             page.write_string(first, 0, "None.", self.styled(italic=True))
         page.freeze_panes(first, 0)
@@ -203,8 +206,6 @@ class _Pages:
         if sheet.rows:
             page.autofilter(_HEADINGS, 0, last, len(sheet.columns) - 1)
             self.totals(page, sheet, first, last)
-        for at, column in enumerate(sheet.columns):
-            page.set_column(at, at, self.width(sheet, at, column))
 
     def head(self, page: Worksheet, row_no: int, columns: Sequence[Column]) -> None:
         for at, column in enumerate(columns):
@@ -215,10 +216,20 @@ class _Pages:
                 column.title,
                 self.styled(
                     bold=True, font_color="#ffffff", bg_color=_INK, text_wrap=True, valign="vcenter",
-                    align="right" if is_figure else "left",
+                    align="right" if is_figure else "left", indent=0 if is_figure else 1,
                 ),
             )  # fmt: skip
         page.set_row(row_no, 30)
+
+    def rows(self, page: Worksheet, first: int, sheet: Sheet) -> None:
+        widths = [self.width(sheet, at, column) for at, column in enumerate(sheet.columns)]
+        for at, width in enumerate(widths):
+            page.set_column(at, at, width)
+        for row_no, row in enumerate(sheet.rows, first):
+            self.row(page, row_no, sheet, row)
+            # Not every program makes a row as high as its wrapped text.
+            lines = max(math.ceil(len(_shown(value)) / width) for value, width in zip(row, widths, strict=True))
+            page.set_row(row_no, _LINE_HEIGHT * max(lines, 1))
 
     def row(self, page: Worksheet, row_no: int, sheet: Sheet, row: Sequence[Value]) -> None:
         rule: dict[str, str | int | bool] = {"bottom": 4, "bottom_color": _RULE}
@@ -235,26 +246,27 @@ class _Pages:
             else:
                 self.cell(page, row_no, at, value, rule)
 
-    def cell(
-        self, page: Worksheet, row_no: int, at: int, value: Value, rule: Mapping[str, str | int | bool]
-    ) -> None:
+    def cell(self, page: Worksheet, row_no: int, at: int, value: Value, rule: Mapping[str, str | int | bool]) -> None:
         if isinstance(value, datetime):
             page.write_datetime(
-                row_no, at, _naive(value), self.styled(num_format="yyyy-mm-dd hh:mm", align="left", valign="top", **rule)
+                row_no,
+                at,
+                _naive(value),
+                self.styled(num_format="yyyy-mm-dd hh:mm", align="left", valign="top", indent=1, **rule),
             )
         elif isinstance(value, date):
-            page.write_datetime(row_no, at, value, self.styled(num_format="yyyy-mm-dd", align="left", **rule))
+            page.write_datetime(
+                row_no, at, value, self.styled(num_format="yyyy-mm-dd", align="left", valign="top", indent=1, **rule)
+            )
         elif isinstance(value, int):
-            page.write_number(row_no, at, value, self.styled(num_format="#,##0", **rule))
+            page.write_number(row_no, at, value, self.styled(num_format="#,##0_)", valign="top", **rule))
         else:
-            page.write_string(row_no, at, str(value or ""), self.styled(text_wrap=True, valign="top", **rule))
+            page.write_string(row_no, at, str(value or ""), self.styled(text_wrap=True, valign="top", indent=1, **rule))
 
     def totals(self, page: Worksheet, sheet: Sheet, first: int, last: int) -> None:
         """One total a currency, never over two."""
         totalled = [
-            (at, column)
-            for at, column in enumerate(sheet.columns)
-            if column.kind is Kind.AMOUNT and column.is_totalled
+            (at, column) for at, column in enumerate(sheet.columns) if column.kind is Kind.AMOUNT and column.is_totalled
         ]
         by = sheet.index("currency")
         currencies = sorted({str(row[by]) for row in sheet.rows if row[by] in self.facts.exponents})
@@ -285,7 +297,7 @@ class _Pages:
         total = sum(map(abs, amounts), Decimal(0))
         longest = max((len(_shown(value)) for value in (*values, total)), default=0)
         in_title = max(map(len, column.title.split()))
-        return min(max(longest + 3, in_title + 4, _NARROWEST), _WIDEST)
+        return min(max(longest + 3, in_title + 5, _NARROWEST), _WIDEST)
 
     def summary(self, sheets: Mapping[str, Sheet]) -> None:
         currencies = self.facts.currencies
@@ -320,7 +332,9 @@ class _Pages:
                 row_no,
                 at,
                 _added_up(line, sheet, xl_rowcol_to_cell(_HEADINGS, at, row_abs=True)),
-                self.styled(num_format=self.number_format(sheet.columns[sheet.index(line.column)], currency, amount), **rule),
+                self.styled(
+                    num_format=self.number_format(sheet.columns[sheet.index(line.column)], currency, amount), **rule
+                ),
                 float(amount),
             )
         page.write_string(
@@ -330,7 +344,11 @@ class _Pages:
     def sign_off(self, checks: Sheet) -> None:
         header = self.facts.header
         page = self.opened("Sign-off", "What was closed, on what, and what did not hold when it was.")
-        months = header.closed.period if header.first_period == header.closed.period else f"{header.first_period} to {header.closed.period}"
+        months = (
+            header.closed.period
+            if header.first_period == header.closed.period
+            else f"{header.first_period} to {header.closed.period}"
+        )
         facts = (
             ("Close", header.closed.close_id),
             ("Months frozen by it", months),
@@ -341,25 +359,24 @@ class _Pages:
             ("Accepted because", header.accepted_reason or "nothing had to be accepted"),
             *((f"Accepted, {no}", sentence) for no, sentence in enumerate(header.accepted, 1)),
         )
+        last = len(checks.columns) - 1
         row_no = _HEADINGS
         for title, told in facts:
-            page.write_string(row_no, 0, title, self.styled(bold=True))
-            page.write_string(row_no, 3, told, self.styled())
+            page.write_string(row_no, 0, title, self.styled(bold=True, valign="top", indent=1))
+            page.merge_range(row_no, 3, row_no, last, told, self.styled(text_wrap=True, valign="top", indent=1))
+            page.set_row(row_no, _LINE_HEIGHT * math.ceil(len(told) / _TOLD_IN_A_LINE))
             row_no += 1
         row_no += 1
         for title in _LINES_TO_SIGN:
             page.set_row(row_no, 30)
-            page.write_string(row_no, 0, title, self.styled(bold=True, valign="bottom"))
-            for at in range(3, len(checks.columns)):
+            page.write_string(row_no, 0, title, self.styled(bold=True, valign="bottom", indent=1))
+            for at in range(3, last + 1):
                 page.write_blank(row_no, at, None, self.styled(bottom=1))
             row_no += 1
         page.write_string(row_no, 3, "Name, signature, date", self.styled(font_color="#5a6275", font_size=8))
         row_no += 2
         self.head(page, row_no, checks.columns)
-        for at_row, row in enumerate(checks.rows, row_no + 1):
-            self.row(page, at_row, checks, row)
-        for at, column in enumerate(checks.columns):
-            page.set_column(at, at, self.width(checks, at, column))
+        self.rows(page, row_no + 1, checks)
 
 
 def _in_row(sheet: Sheet, formula: str, row_no: int) -> str:
