@@ -61,7 +61,7 @@ class _Day:
 def read_entries(
     connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], period: str, exponents: Mapping[str, int]
 ) -> tuple[Entry, ...]:
-    """What the close of the month freezes, by day, currency and kind. Raises ReportUnavailable for an entry that does not balance."""
+    """What the close of the month freezes, by day, currency and kind. Raises ReportUnavailable where one does not balance."""
     entries: list[Entry] = []
     carried: dict[tuple[str, str], dict[Account, Decimal]] = defaultdict(dict)
     for day, kinds in groupby(_days(connection, schemas, period), key=lambda each: (each.entry_date, each.currency)):
@@ -139,7 +139,7 @@ def to_quickbooks(entries: Sequence[Entry]) -> str:
 
 
 def _days(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], period: str) -> Iterator[_Day]:
-    """Every entry up to the month's end, those of closed months too: what was carried from them is in the first that is open."""
+    """Every entry up to the month's end, those of closed months too: what they carry is posted in it."""
     rows = connection.execute(
         """
         select
@@ -183,7 +183,8 @@ def _rounded(
     }
     if sum(exact.values()) != 0:
         raise ReportUnavailable(
-            f"the {day.entry_kind} entries of {day.entry_date} do not balance in {day.currency}: fct_journal_entries has their lines"
+            f"the {day.entry_kind} entries of {day.entry_date} do not balance in {day.currency}: "
+            "fct_journal_entries has their lines"
         )
     whole = {account: amount.quantize(unit, ROUND_FLOOR) for account, amount in exact.items()}
     short = int(-sum(whole.values()) / unit)

@@ -25,7 +25,7 @@ TABLES = (
 _BREAK_AGES = ("0-1", "2-7", "8-30", "31-90", "91+")
 _MOST_PRODUCTS, _MOST_CURRENCIES, _MOST_CAUSES, _MOST_CHECKS = 8, 5, 14, 4
 
-# What leads from the product's usage to the bank: a column of fct_money_trail, and whether it is added or taken off; None is a total.
+# What leads from the product's usage to the bank: a column of fct_money_trail, added or taken off; a total has no sign.
 _TRAIL = (
     ("Metered", "metered_amount", None),
     ("Not rated", "metered_not_rated_amount", -1),
@@ -46,7 +46,7 @@ _TRAIL = (
 _REVENUE = Line("Revenue", "Revenue", "revenue")
 _OPEN = Line("Receivables", "Receivables ageing", "open_amount")
 _OWED = Line("Prepaid credit owed", "Prepaid credit", "liability_amount")
-_UNEXPLAINED = Line("Unexplained", "Bridge", "unexplained_amount")
+_UNEXPLAINED = Line("Unexplained", "Bridge", "unexplained_worth")
 _RECEIVED = Line("Received", "Trial balance", "movement_amount", (("account_id", ("cash",)),))
 _TABLE = (
     _REVENUE,
@@ -110,7 +110,13 @@ def read_charted(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, st
     )
     amounts = ", ".join(f"sum({column})" for _, column, _ in _TRAIL)
     trail = rows(
-        f"select currency, {amounts} from {{reconciliation}}.fct_money_trail where period = $period group by currency order by currency"
+        f"""
+        select currency, {amounts}
+        from {{reconciliation}}.fct_money_trail
+        where period = $period
+        group by currency
+        order by currency
+        """
     )
     ages = rows(
         """
@@ -136,8 +142,12 @@ def read_charted(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, st
 def write_page(path: Path, facts: Facts, sheets: Mapping[str, Sheet], charted: Charted) -> None:
     """Write the page: HTML that needs nothing beside it, and runs nothing."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )  # fmt: skip
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     page = _Page(facts, sheets, charted)
     text = environment.get_template("page.html").render(
         facts=facts,
@@ -185,10 +195,9 @@ class _Page:
         """(what, how much, next to what) of the figures that are read first."""
         revenue = sum((amount for _, amount, _ in self.charted.products), Decimal(0))
         before = sum((amount for *_, amount in self.charted.products), Decimal(0))
+        direction = "below" if revenue < before else "above"
         change = (
-            f"{(revenue / before - 1) * 100:+.1f} % on the month before".replace("-", "−")
-            if before
-            else "no month before"
+            f"{abs(revenue / before - 1) * 100:.1f} % {direction} the month before" if before else "no month before"
         )
         buckets = {
             bucket: self.reported(self.by_currency(Line(bucket, "Receivables ageing", bucket))) for bucket in BUCKETS
@@ -199,8 +208,7 @@ class _Page:
         )
         cash = self.reported(self.by_currency(_RECEIVED))
         owed = self.reported(self.by_currency(_OWED))
-        unexplained = {currency: amount for currency, amount in self.by_currency(_UNEXPLAINED).items() if amount}
-        told = " · ".join(f"{self.money(amount, currency)} {currency}" for currency, amount in unexplained.items())
+        told = " · ".join(f"{self.money(amount, unit)} {unit}" for unit, amount in self.unexplained().items())
         breaks = len(self.sheets["Breaks"].rows)
         return [
             ("Revenue", self.whole(revenue), change),
@@ -209,6 +217,13 @@ class _Page:
             ("Prepaid credit owed", self.whole(owed), "at what was paid for it"),
             ("Unexplained", told or "nothing", f"{breaks:,} break{'s' if breaks != 1 else ''} at the close"),
         ]
+
+    def unexplained(self) -> dict[str, Decimal]:
+        """What is unexplained by its currency or, in the metered hop, its metric; none of them cancels another."""
+        bridge = self.sheets["Bridge"]
+        units = sorted({str(row[bridge.index("currency")]) for row in bridge.rows})
+        amounts = {unit: bridge.sum("unexplained_worth", {"currency": (unit,)}) for unit in units}
+        return {unit: amount for unit, amount in amounts.items() if amount}
 
     def products(self) -> str:
         shown = self.charted.products[:_MOST_PRODUCTS]
@@ -242,7 +257,7 @@ class _Page:
         return bars(
             [
                 Bar(
-                    bucket if no == 0 else f"{bucket.replace('-', '–')} days late",
+                    bucket if no == 0 else f"{bucket} days late",
                     amount,
                     self.whole(amount),
                     style="bar" if no == 0 else "late",
@@ -259,7 +274,7 @@ class _Page:
             count = sum(row[2] for row in rows)
             worth = self.reported({row[1]: row[3] for row in rows})
             told = f"{count:,} · {self.whole(worth)} {self.charted.reporting_currency}" if count else "none"
-            found.append(Bar(f"{bucket.replace('-', '–')} days", Decimal(count), told, style="late"))
+            found.append(Bar(f"{bucket} days", Decimal(count), told, style="late"))
         return bars(found, HALF)
 
     def table(self) -> list[tuple[str, list[str]]]:
@@ -324,8 +339,8 @@ class _Page:
         restated = self.sheets["Restatements"].rows
         if restated:
             notes.append(
-                f"{len(restated):,} figures of closed months would be others today: in the workbook, with the lines that caused it, "
-                "and booked in this month's journal as prior_period."
+                f"{len(restated):,} figures of closed months would be others today: in the workbook, with the lines that "
+                "caused it, and booked in this month's journal as prior_period."
             )
         return notes
 

@@ -99,7 +99,7 @@ _PRODUCT = Column("product_id", "Product")
 DECLARED = (
     Declared(
         "Bridge",
-        "Every comparison of the month, from the left system's total to the right one's. The metered hop is in units of its metric.",
+        "Every comparison of the month, from the left total to the right one. The metered hop is in units of its metric.",
         (
             Column("hop", "Hop"),
             Column("comparison", "Comparison"),
@@ -108,7 +108,7 @@ DECLARED = (
             Column("explained_amount", "Breaks with a cause", Kind.AMOUNT, is_totalled=False),
             Column("timing_amount", "Timing", Kind.AMOUNT, is_totalled=False),
             Column("tolerated_amount", "Within tolerance", Kind.AMOUNT, is_totalled=False),
-            Column("unexplained_amount", "Unexplained", Kind.AMOUNT),
+            Column("unexplained_amount", "Unexplained", Kind.AMOUNT, is_totalled=False),
             Column("right_amount", "Right total", Kind.AMOUNT, is_totalled=False),
             Column(
                 "check_amount",
@@ -116,6 +116,7 @@ DECLARED = (
                 Kind.AMOUNT,
                 "SUM({left_amount}:{unexplained_amount})-{right_amount}",
             ),
+            Column("unexplained_worth", "Unexplained, absolute", Kind.AMOUNT, "ABS({unexplained_amount})"),
             Column("causes", "Causes"),
         ),
         ("reconciliation.rec_bridge",),
@@ -129,6 +130,7 @@ DECLARED = (
             coalesce(sum(amount) filter (where line = 'timing'), 0) as timing_amount,
             coalesce(sum(amount) filter (where line = 'within_tolerance'), 0) as tolerated_amount,
             coalesce(sum(amount) filter (where line = 'unexplained'), 0) as unexplained_amount,
+            abs(unexplained_amount) as unexplained_worth,
             coalesce(sum(amount) filter (where line = 'right_total'), 0) as right_amount,
             sum(case line when 'right_total' then -amount else amount end) as check_amount,
             string_agg(replace(line, '_', ' '), ', ' order by line_no) filter (where is_cause and amount <> 0) as causes
@@ -338,7 +340,7 @@ DECLARED = (
             Column("invoice_date", "Invoiced", Kind.DATE),
             Column("due_date", "Due", Kind.DATE),
             Column("days_overdue", "Days overdue", Kind.COUNT),
-            *(Column(bucket, bucket.capitalize().replace("-", "–"), Kind.AMOUNT) for bucket in BUCKETS),
+            *(Column(bucket, bucket.capitalize(), Kind.AMOUNT) for bucket in BUCKETS),
             Column("open_amount", "Open", Kind.AMOUNT, "SUM({not due}:{91+})"),
         ),
         ("marts.fct_receivables_ageing", "marts.dim_customers"),

@@ -85,7 +85,7 @@ SUMMARY: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Receivables",
         (
-            *(Line(bucket.capitalize().replace("-", "–"), "Receivables ageing", bucket) for bucket in BUCKETS),
+            *(Line(bucket.capitalize(), "Receivables ageing", bucket) for bucket in BUCKETS),
             Line("Open", "Receivables ageing", "open_amount", is_strong=True),
             Line("Days sales outstanding", "Days outstanding", "days_sales_outstanding"),
         ),
@@ -101,7 +101,7 @@ SUMMARY: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Reconciliation",
         (
-            Line("Unexplained", "Bridge", "unexplained_amount", is_strong=True),
+            Line("Unexplained", "Bridge", "unexplained_worth", is_strong=True),
             Line("Breaks at the close, worth", "Breaks", "worth"),
         ),
     ),
@@ -173,7 +173,7 @@ class _Pages:
             digits = "#,##0" if amount == amount.to_integral_value() else "#,##0.00#######"
         else:
             digits = "#,##0" + ("." + "0" * exponent if exponent else "")
-        return f'{digits}_);({digits});"–"_)'
+        return f'{digits}_);({digits});"-"_)'
 
     def opened(self, name: str, says: str, *, is_wide: bool = True) -> Worksheet:
         page = self.book.add_worksheet(name)
