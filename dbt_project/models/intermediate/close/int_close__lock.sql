@@ -7,5 +7,7 @@ with newest as (
 
 select
     closed_through,
-    {{ add_to_date('month', 1, 'cast(concat(closed_through, ' ~ "'-01'" ~ ') as date)') }} as first_open_date,
+    case
+        when closed_through is not null then {{ add_to_date('month', 1, "cast(concat(closed_through, '-01') as date)") }}
+    end as first_open_date,
 from newest
