@@ -139,7 +139,7 @@ def to_quickbooks(entries: Sequence[Entry]) -> str:
 
 
 def _days(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], period: str) -> Iterator[_Day]:
-    """Every entry up to the month's end, those of closed months too: what they carry is posted in it."""
+    """Every entry up to the month's end, those of closed months too: what they carry goes on."""
     rows = connection.execute(
         """
         select
@@ -150,8 +150,8 @@ def _days(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], per
             period > (select coalesce(max(period), '') from {close}.fct_closes),
             cast(netsuite_account as varchar),
             quickbooks_account,
-            case when accounts.account_type in ('income', 'contra_income') then coalesce(entries.product_id, '') else '' end,
-            case when entries.account_id = 'accounts_receivable' then coalesce(customer_name, entries.customer_id, '') else '' end,
+            case when accounts.account_type in ('income', 'contra_income') then entries.product_id end,
+            case when entries.account_id = 'accounts_receivable' then coalesce(customer_name, entries.customer_id) end,
             sum(debit_amount - credit_amount)
         from {close}.fct_journal_entries as entries
         inner join {seeds}.ledger_accounts as accounts on entries.account_id = accounts.account_id
@@ -168,7 +168,7 @@ def _days(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, str], per
         rates = [row[3] for row in lines if row[3] is not None]
         amounts: dict[Account, Decimal] = defaultdict(Decimal)
         for row in lines:
-            amounts[Account(*row[5:9])] += row[9]
+            amounts[Account(*(named or "" for named in row[5:9]))] += row[9]
         yield _Day(entry_date, currency, entry_kind, rates[0] if rates else None, is_of_this_close, amounts)
 
 

@@ -15,9 +15,11 @@ from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
 from reporting.close import Header
+from reporting.marts import ReportUnavailable
 from reporting.pack.sheets import BUCKETS, KINDS, Column, Kind, Sheet, Value
 
 _HEADINGS = 5
+_MOST_ROWS = 1_000_000
 _LINE_HEIGHT, _TOLD_IN_A_LINE = 14, 90
 _NARROWEST, _WIDEST = 9, 36
 _INK, _RULE, _SHADE = "#1f2a44", "#c3c9d6", "#eef1f6"
@@ -131,7 +133,15 @@ class Facts:
 
 
 def write_workbook(path: Path, facts: Facts, sheets: Mapping[str, Sheet]) -> None:
-    """Write the workbook: the summary, the sheets, the one to sign. The same close gives the same bytes."""
+    """Write the workbook: the summary, the sheets, the one to sign. The same close gives the same bytes.
+
+    Raises ReportUnavailable where a sheet has more rows than Excel takes: nothing is cut.
+    """
+    for sheet in sheets.values():
+        if len(sheet.rows) > _MOST_ROWS:
+            raise ReportUnavailable(
+                f"{sheet.name} has {len(sheet.rows):,} rows and Excel takes {_MOST_ROWS:,}: read it from the close's schemas"
+            )
     book = Workbook(path, {"default_date_format": "yyyy-mm-dd"})
     book.set_properties(
         {
