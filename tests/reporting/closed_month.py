@@ -134,6 +134,8 @@ insert into close_2026_09_close.fct_journal_entries
 values
     ('a1', 'a', 'earned', 'unbilled_receivable', 'acct_1', 'gpu', 'i', 'USD', '2026-08', '2026-08', 0.004, 0, 1, '2026-08-31'),
     ('a2', 'a', 'earned', 'revenue', 'acct_1', 'gpu', 'i', 'USD', '2026-08', '2026-08', 0, 0.004, 1, '2026-08-31'),
+    ('z1', 'z', 'deposit', 'cash', null, null, 'p', 'USD', '2026-08', '2026-08', 10, 0, 1, '2026-08-30'),
+    ('z2', 'z', 'deposit', 'payouts_in_transit', null, null, 'p', 'USD', '2026-08', '2026-08', 0, 10, 1, '2026-08-30'),
     ('b1', 'b', 'earned', 'unbilled_receivable', 'acct_1', 'gpu', 'i', 'USD', '2026-09', null, 0.004, 0, 1, '2026-09-01'),
     ('b2', 'b', 'earned', 'revenue', 'acct_1', 'gpu', 'i', 'USD', '2026-09', null, 0, 0.004, 1, '2026-09-01'),
     ('c1', 'c', 'earned', 'unbilled_receivable', 'acct_1', 'gpu', 'i', 'USD', '2026-09', null, 0.004, 0, 1, '2026-09-02'),
