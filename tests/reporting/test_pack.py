@@ -23,6 +23,7 @@ from orchestration.cli import app
 from reporting.close import schema_of
 from reporting.marts import ReportUnavailable
 from reporting.pack import write_pack
+from reporting.pack.charts import Bar, bars
 from reporting.pack.sheets import Kind, Sheet, read_sheets
 from tests.reporting.closed_month import CLOSE_ID, PERIOD, build
 
@@ -416,6 +417,35 @@ def test_the_steps_of_the_waterfall_lead_from_each_total_to_the_next(folder: Pat
     assert [label for label, _ in steps][-1] == "At the bank so far"
 
 
+def test_the_bars_of_the_waterfall_end_where_the_next_total_does(folder: Path) -> None:
+    trail = page(folder).split("From usage to the bank")[1].split("</svg>")[0]
+    rows = {
+        Decimal(top): (style, Decimal(left), Decimal(left) + Decimal(width))
+        for style, left, top, width in re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="(\d+)" width="([\d.]+)"', trail)
+    }
+    ends = [Decimal(at) for at in re.findall(r'<line class="link" x1="([\d.]+)"', trail)]
+    into = {end: style for (style, _, end) in rows.values() if style == "total"}
+    assert len(into) == 3
+    assert [style for style, *_ in rows.values()].count("fall") == 5
+    # the link into a total is at the total's end
+    tops = sorted(rows)
+    for link, top in zip(ends, tops[1:], strict=True):
+        style, left, end = rows[top]
+        assert abs(link - {"total": end, "fall": end, "rise": left}[style]) <= Decimal("0.2")
+
+
+def test_a_bar_is_as_long_as_its_amount_and_below_nothing_it_points_the_other_way() -> None:
+    drawn = bars([Bar("a", Decimal(300), ""), Bar("b", Decimal(100), ""), Bar("c", Decimal(-100), "")])
+    spans = [
+        (Decimal(left), Decimal(width))
+        for left, width in re.findall(r'<rect[^>]* x="([\d.]+)"[^>]* width="([\d.]+)"', drawn)
+    ]
+    (a, a_length), (b, b_length), (c, c_length) = spans
+    assert abs(a_length - 3 * b_length) <= Decimal("0.3")
+    assert (a, b_length) == (b, c_length)
+    assert c + c_length == a
+
+
 def test_names_that_the_page_shows_are_escaped(tmp_path: Path, warehouse: Path) -> None:
     folder = write_pack(warehouse, PERIOD, tmp_path / "pack", "<b>AI</b>").folder
     assert "<b>AI" not in page(folder)
@@ -468,7 +498,7 @@ class Formula:
         text = formula.removeprefix("=")
         text = re.sub(r"SUMIFS\(([^()]*)\)", lambda match: f"({self.sumifs(match[1])})", text)
         text = re.sub(r"SUM\(([A-Z]+\d+:[A-Z]+\d+)\)", lambda match: f"({self.sum(match[1])})", text)
-        text = re.sub(r"\b([A-Z]{1,2}\d+)\b", lambda match: f"({self.number(self.sheet[match[1]])})", text)
+        text = re.sub(r"\b([A-Z]{1,2}\d+)\b", lambda match: f"({self.sum(match[1])})", text)
         text = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?(?:E-?\d+)?)(?![\w.])", r'Decimal("\1")', text)
         names = {"Decimal": Decimal, "ABS": abs, "ROUND": lambda number, places: round(number, int(places))}
         return Decimal(eval(text, {"__builtins__": {}}, names))
@@ -492,10 +522,13 @@ class Formula:
     def range(self, text: str) -> list[Cell]:
         name, _, cells = text.replace("$", "").rpartition("!")
         sheet = self.workbook[name.strip("'")] if name else self.sheet
-        return [cell for row in sheet[cells] for cell in row]
+        assert isinstance(sheet, Worksheet)
+        first, _, last = cells.partition(":")
+        return [cell for row in sheet[f"{first}:{last or first}"] for cell in row]
 
     def number(self, cell: Cell) -> Decimal:
         """What a cell counts for: text and nothing for 0, a formula for what it comes to."""
         if isinstance(cell.value, str):
+            assert isinstance(cell.parent, Worksheet)
             return Formula(self.workbook, cell.parent).value(cell.value) if cell.value.startswith("=") else Decimal(0)
         return Decimal(repr(cell.value)) if isinstance(cell.value, int | float) else Decimal(0)
