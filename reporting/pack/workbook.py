@@ -22,7 +22,8 @@ _HEADINGS = 5
 _MOST_ROWS = 1_000_000
 _LINE_HEIGHT, _TOLD_IN_A_LINE = 14, 90
 _NARROWEST, _WIDEST = 9, 36
-_INK, _RULE, _SHADE = "#1f2a44", "#c3c9d6", "#eef1f6"
+_INK, _MUTED, _WARNING, _RULE, _SHADE = "#1f2a44", "#5a6275", "#9a2f1f", "#c3c9d6", "#eef1f6"
+_NO_RATE = "no rate"
 _LINES_TO_SIGN = ("Prepared by", "Reviewed by", "Approved by")
 
 
@@ -198,9 +199,9 @@ class _Pages:
         page.write_string(0, 0, f"{entity}{name}", self.styled(bold=True, font_size=15, font_color=_INK))
         page.write_string(1, 0, f"Close of {self.facts.month}", self.styled(bold=True, font_size=11))
         page.write_string(
-            2, 0, self.facts.status, self.styled(font_color="#9a2f1f" if self.facts.header.accepted else _INK)
+            2, 0, self.facts.status, self.styled(font_color=_WARNING if self.facts.header.accepted else _INK)
         )
-        page.write_string(3, 0, says, self.styled(italic=True, font_color="#5a6275"))
+        page.write_string(3, 0, says, self.styled(italic=True, font_color=_MUTED))
         page.set_row(0, 22)
         return page
 
@@ -252,7 +253,7 @@ class _Pages:
                 else:
                     page.write_number(row_no, at, float(value), cell)
             elif column.kind is Kind.AMOUNT:
-                page.write_string(row_no, at, "no rate", self.styled(align="right", font_color="#9a2f1f", **rule))
+                page.write_string(row_no, at, _NO_RATE, self.styled(align="right", font_color=_WARNING, **rule))
             else:
                 self.cell(page, row_no, at, value, rule)
 
@@ -287,6 +288,9 @@ class _Pages:
             page.write_string(row_no, 0, "Total", self.styled(**rule))
             page.write_string(row_no, by, currency if by else f"Total {currency}", self.styled(**rule))
             for at, column in totalled:
+                if any(row[at] is None for row in sheet.rows if row[by] == currency):
+                    page.write_string(row_no, at, _NO_RATE, self.styled(align="right", font_color=_WARNING, **rule))
+                    continue
                 amount = sheet.sum(column.name, {"currency": (currency,)})
                 shown_in = currency
                 if column.currency != "currency":
@@ -348,7 +352,7 @@ class _Pages:
                 float(amount),
             )
         page.write_string(
-            row_no, len(self.facts.currencies) + 1, line.sheet, self.styled(font_color="#5a6275", indent=2, **rule)
+            row_no, len(self.facts.currencies) + 1, line.sheet, self.styled(font_color=_MUTED, indent=2, **rule)
         )
 
     def sign_off(self, checks: Sheet) -> None:
@@ -383,7 +387,7 @@ class _Pages:
             for at in range(3, last + 1):
                 page.write_blank(row_no, at, None, self.styled(bottom=1))
             row_no += 1
-        page.write_string(row_no, 3, "Name, signature, date", self.styled(font_color="#5a6275", font_size=8))
+        page.write_string(row_no, 3, "Name, signature, date", self.styled(font_color=_MUTED, font_size=8))
         row_no += 2
         self.head(page, row_no, checks.columns)
         self.rows(page, row_no + 1, checks)

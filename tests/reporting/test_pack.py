@@ -266,8 +266,8 @@ def test_what_is_unexplained_in_two_directions_does_not_cancel(folder: Path) -> 
 
 def test_an_amount_without_a_rate_says_so_instead_of_being_nothing(folder: Path) -> None:
     revenue = book(folder, of_values=True)["Revenue"]
-    (bhd,) = [row for row in revenue.iter_rows(min_row=HEAD + 1, values_only=True) if row[0] == "BHD"]
-    assert bhd[-1] == "no rate"
+    for of in ("BHD", "Total BHD"):
+        assert row_of(revenue, of)["In it, at each day's rate"] == "no rate"
 
 
 def test_breaks_are_those_that_were_there_at_the_close_up_to_the_month(folder: Path) -> None:
