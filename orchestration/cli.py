@@ -220,7 +220,7 @@ def close(
             with Progress(console, STAGES) as progress:
                 outcome = closed_of(period, moment, accept, settings, progress)
         except CloseRefused as refused:
-            say_error(console, f"{period} is not closed.", *map(_cut, refused.sentences))
+            say_error(console, "Nothing was closed.", *map(_cut, refused.sentences))
             raise typer.Exit(FAILED) from refused
         for sentence in outcome.accepted:
             console.print(
