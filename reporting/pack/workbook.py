@@ -272,7 +272,9 @@ class _Pages:
         elif isinstance(value, int):
             page.write_number(row_no, at, value, self.styled(num_format="#,##0_)", valign="top", **rule))
         else:
-            page.write_string(row_no, at, str(value or ""), self.styled(text_wrap=True, valign="top", indent=1, **rule))
+            page.write_string(
+                row_no, at, str(value or ""), self.styled(text_wrap=True, align="left", valign="top", indent=1, **rule)
+            )
 
     def totals(self, page: Worksheet, sheet: Sheet, first: int, last: int) -> None:
         """One total a currency, never over two."""
@@ -377,7 +379,9 @@ class _Pages:
         row_no = _HEADINGS
         for title, told in facts:
             page.write_string(row_no, 0, title, self.styled(bold=True, valign="top", indent=1))
-            page.merge_range(row_no, 3, row_no, last, told, self.styled(text_wrap=True, valign="top", indent=1))
+            page.merge_range(
+                row_no, 3, row_no, last, told, self.styled(text_wrap=True, align="left", valign="top", indent=1)
+            )
             page.set_row(row_no, _LINE_HEIGHT * math.ceil(len(told) / _TOLD_IN_A_LINE))
             row_no += 1
         row_no += 1
