@@ -29,8 +29,9 @@ class Secret:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where sources, lake and warehouse are. Credentials may be absent until a source is required."""
+    """Whose books they are, and where sources, lake and warehouse are. Credentials may be absent until a source is required."""
 
+    entity: str
     home: Path
     warehouse: Path
     lake: Path
@@ -78,6 +79,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     home = Path(environ.get("TIEOUT_HOME") or ".tieout").absolute()
     statements = environ.get("BANK_STATEMENTS")
     return Settings(
+        entity=environ.get("TIEOUT_ENTITY") or "",
         home=home,
         warehouse=Path(environ.get("TIEOUT_WAREHOUSE") or home / "tieout.duckdb").absolute(),
         lake=Path(environ.get("TIEOUT_LAKE") or home / "lake").absolute(),

@@ -234,6 +234,29 @@ def close(
 
 
 @app.command()
+def pack(
+    period: Annotated[str, typer.Argument(metavar="YYYY-MM", help="A month that was closed.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="The folder to write; left out, close/YYYY-MM/pack of TIEOUT_HOME."),
+    ] = None,
+) -> None:
+    """Write the close pack of a month: a workbook, two pages for the CFO, the journal for NetSuite and QuickBooks, a manifest.
+
+    It is made of what the close froze alone: the same close gives the same bytes.
+    """
+    from reporting.pack import write_pack
+
+    settings = read_settings()
+    with attended():
+        written = write_pack(
+            settings.warehouse, period, out or settings.home / "close" / period / "pack", settings.entity
+        )
+    for name, sha256 in written.files.items():
+        typer.echo(f"{sha256}  {shown(written.folder / name)}")
+
+
+@app.command()
 def report(
     period: Period = None, format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE
 ) -> None:

@@ -24,7 +24,7 @@ from ingestion.sync import append, inputs
 from orchestration.dbt import Dbt, dbt_command, dbt_project
 from orchestration.defs.transformation import failures
 from orchestration.progress import Progress, Stage
-from reporting.close import Closed, closes, failed_checks, frozen, schema_of
+from reporting.close import Closed, closes, content_hash, failed_checks, frozen, schema_of
 
 STAGES = ("inputs", "build", "checks", "ledger")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -88,18 +88,18 @@ def close(
         raise CloseRefused(*failed, "Mend these, or say why it is closed all the same: --accept REASON")
     with progress.stage("ledger", "freezing") as stage:
         rows = frozen(settings.warehouse, period, close_id)
-        content_hash = hashlib.sha256("\n".join(payload for _, payload in rows).encode()).hexdigest()
-        if standing and standing.content_hash != content_hash:
+        frozen_hash = content_hash(rows)
+        if standing and standing.content_hash != frozen_hash:
             raise CloseRefused(
-                f"{period} was closed with {standing.content_hash[:12]} and comes out as {content_hash[:12]} now: the models "
+                f"{period} was closed with {standing.content_hash[:12]} and comes out as {frozen_hash[:12]} now: the models "
                 "are not those of the close; check out the code of that day to show it again."
             )
-        closed = Closed(close_id, period, moment, content_hash)
+        closed = Closed(close_id, period, moment, frozen_hash)
         if standing is None:
             # The rows first: a close counts from its own line on, and a crash before it leaves nothing that counts.
             append(CLOSE_LEDGER, [Row(row_id, payload.encode(), "sweep") for row_id, payload in rows], settings)
             append(CLOSES, [_header(closed, known, accepted_reason, failed)], settings)
-        stage.outcome = f"{len(rows):,} figures and journal lines, {content_hash[:12]}"
+        stage.outcome = f"{len(rows):,} figures and journal lines, {frozen_hash[:12]}"
     return Outcome(closed, failed, len(rows), standing is not None)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from reporting.marts import opened
+from reporting.marts import ReportUnavailable, opened
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,19 @@ class Closed:
     content_hash: str
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a close says of itself: who closed, on which input, and which checks did not hold and why it was closed all the same.
+    `first_period` is the first month that it froze: those between had been open."""
+
+    closed: Closed
+    first_period: str
+    closed_by: str
+    input_hash: str
+    accepted_reason: str | None
+    accepted: tuple[str, ...]
+
+
 def schema_of(period: str, layer: str) -> str:
     """Where a layer of the month's close is built; `generate_schema_name` names it alike."""
     return f"close_{period.replace('-', '_')}_{layer}"
@@ -53,13 +69,46 @@ def schema_of(period: str, layer: str) -> str:
 
 def closes(warehouse: Path) -> tuple[Closed, ...]:
     """All closes, oldest month first."""
+    return tuple(_closed(told) for told in _told(warehouse))
+
+
+def header(warehouse: Path, period: str) -> Header:
+    """The month's close. Raises ReportUnavailable where it has none, and says what to do."""
+    told = next((each for each in _told(warehouse) if each["period"] == period), None)
+    if told is None:
+        later = next((each for each in closes(warehouse) if each.period > period), None)
+        raise ReportUnavailable(
+            f"{period} was closed with {later.period}, whose pack has its journal too: `tieout pack {later.period}`"
+            if later
+            else f"{period} was never closed: `tieout close {period}` closes it"
+        )
+    close = schema_of(period, "close")
+    with opened(warehouse, [f"{close}.fct_closes", f"{close}.fct_journal_entries"]) as connection:
+        first = connection.execute(
+            f"""
+            select min(period)
+            from {close}.fct_journal_entries
+            where period > (select coalesce(max(period), '') from {close}.fct_closes)
+            """
+        ).fetchone()
+    return Header(
+        closed=_closed(told),
+        first_period=(first and first[0]) or period,
+        closed_by=told["closed_by"],
+        input_hash=told["input_hash"],
+        accepted_reason=told["accepted_reason"],
+        accepted=tuple(json.loads(told["accepted"])),
+    )
+
+
+def _told(warehouse: Path) -> list[dict[str, Any]]:
     with opened(warehouse, ["raw_tieout.closes"]) as connection:
         payloads = connection.execute("select payload from raw_tieout.closes order by object_id").fetchall()
-    told = [json.loads(payload) for (payload,) in payloads]
-    return tuple(
-        Closed(one["close_id"], one["period"], datetime.fromisoformat(one["as_of"]), one["content_hash"])
-        for one in told
-    )
+    return [json.loads(payload) for (payload,) in payloads]
+
+
+def _closed(told: dict[str, Any]) -> Closed:
+    return Closed(told["close_id"], told["period"], datetime.fromisoformat(told["as_of"]), told["content_hash"])
 
 
 def failed_checks(warehouse: Path, period: str) -> tuple[Check, ...]:
@@ -128,3 +177,8 @@ def frozen(warehouse: Path, period: str, close_id: str) -> tuple[tuple[str, str]
             {"close_id": close_id, "period": period},
         ).fetchall()
     return tuple(rows)
+
+
+def content_hash(rows: Sequence[tuple[str, str]]) -> str:
+    """SHA-256 of what `frozen` gives, in its order."""
+    return hashlib.sha256("\n".join(payload for _, payload in rows).encode()).hexdigest()
