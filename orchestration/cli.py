@@ -303,20 +303,42 @@ def breaks(
 
 @app.command()
 def explain(
-    break_id: Annotated[str, typer.Argument(help="The break's id, or the beginning of it.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="BREAK|FIGURE", help="A break's id, or the beginning of it; or revenue, or an account."),
+    ],
+    month: Annotated[str | None, typer.Argument(metavar="[YYYY-MM]", help="Of a figure, its month.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Of a figure, whose it is, by the product's id.")] = None,
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
 ) -> None:
-    """Print one break: both sides, the rule, what else it caused, what to do, and the payloads behind it."""
+    """Print one break down to the payloads behind it and what to do; or a figure: `explain revenue 2026-09 --customer X`.
+
+    A figure is what is booked: from the number to entries, documents, invoice lines, usage days and batches.
+    """
+    from reporting.figure import walk
     from reporting.register import explain as explained
+    from reporting.render_figure import render_walk, walk_to_csv, walk_to_json
     from reporting.render_register import explanation_to_csv, explanation_to_json, render_explanation
 
+    if month is None:
+        with attended():
+            told, exponents = explained(read_settings().warehouse, what)
+        _print(
+            format,
+            lambda: render_explanation(told, exponents, Console()),
+            lambda: explanation_to_json(told),
+            lambda: explanation_to_csv(told),
+        )
+        return
+    if customer is None:
+        raise typer.BadParameter("a figure is explained of one customer: name it", param_hint="--customer")
     with attended():
-        told, exponents = explained(read_settings().warehouse, break_id)
+        found, exponents = walk(read_settings().warehouse, what, customer, month)
     _print(
         format,
-        lambda: render_explanation(told, exponents, Console()),
-        lambda: explanation_to_json(told),
-        lambda: explanation_to_csv(told),
+        lambda: render_walk(found, exponents, Console(width=None if sys.stdout.isatty() else _WIDEST)),
+        lambda: walk_to_json(found),
+        lambda: walk_to_csv(found),
     )
 
 

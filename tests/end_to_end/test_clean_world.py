@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.answer_key import check
 from sandbox.scorecard import score
-from tests.end_to_end.conftest import BIN, ROOT, Run, demo
+from tests.end_to_end.conftest import BIN, ROOT, Run, demo, tieout
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +91,49 @@ def test_every_unit_test_of_the_models_passes(run: Run, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_a_figure_is_explained_from_the_number_down_to_the_batches_of_its_usage(run: Run) -> None:
+    ((customer, currency, _),) = run.rows(
+        """
+        select customer_id, currency, sum(amount) as revenue
+        from marts.fct_revenue_daily
+        where strftime(revenue_date, '%Y-%m') = '2026-08' and product_id = 'gpu_compute'
+        group by all
+        order by revenue desc
+        limit 1
+        """
+    )
+    ((revenue,),) = run.rows(
+        f"""
+        select sum(amount)
+        from marts.fct_revenue_daily
+        where strftime(revenue_date, '%Y-%m') = '2026-08' and customer_id = '{customer}'
+        """
+    )
+    done = tieout(
+        *("explain", "revenue", "2026-08", "--customer", str(customer), "--format", "json"),
+        TIEOUT_HOME=run.home,
+        TIEOUT_WAREHOUSE=run.warehouse,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for step in ("parts", "documents"):
+        assert sum(Decimal(each["amount"]) for each in found[step]) == revenue
+        assert {each["currency"] for each in found[step]} == {currency}
+    assert {line["invoice_id"] for line in found["lines"]} <= {each["document_id"] for each in found["documents"]}
+    assert all(each["batch_id"] and each["read_at"] for each in found["documents"])
+    events = run.rows(
+        f"""
+        select count(*)
+        from intermediate.int_usage__app_events
+        where customer_id = '{customer}' and strftime(occurred_at, '%Y-%m') = '2026-08'
+        """
+    )
+    assert [(sum(each["event_count"] for each in found["usage_batches"]),)] == events
+
+
+def test_a_figure_that_nobody_books_is_answered_with_those_there_are(run: Run) -> None:
+    done = tieout("explain", "revenues", "2026-08", "--customer", "acct_0001", TIEOUT_WAREHOUSE=run.warehouse)
+    assert done.returncode == 1
+    assert "there are accounts_receivable, " in done.stderr
