@@ -230,7 +230,8 @@ def close(
         console.print(
             f"\n  {period} {standing}: {outcome.rows:,} rows, as of {outcome.closed.as_of.isoformat()}", soft_wrap=True
         )
-        console.print(f"  [dim]sha-256[/]  {outcome.closed.content_hash}\n", soft_wrap=True)
+        console.print(f"  [dim]sha-256[/]  {outcome.closed.content_hash}")
+        console.print(f"  [dim]next[/]     {shown(Path(sys.argv[0]))} pack {period}\n", soft_wrap=True)
 
 
 @app.command()
