@@ -57,7 +57,7 @@ class Break:
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     node: str
     relation: str
     is_view: bool
@@ -79,8 +79,8 @@ class Rebuild(AbstractContextManager["Rebuild"]):
                 _materialize(connection, stream)
             _keep_answers(connection, orb_events)
         target = folder / "target"
-        _dbt(self._file, target, "compile", "--full-refresh")
-        self._models = _models(json.loads((target / "manifest.json").read_text()))
+        dbt(self._file, target, "compile", "--full-refresh")
+        self._models = models(json.loads((target / "manifest.json").read_text()))
         self.connection = duckdb.connect(str(self._file))
         self.connection.execute("set TimeZone = 'UTC'")
         self._base = {model.node: self._fingerprint(model) for model in self._models if not model.is_view}
@@ -120,7 +120,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             connection.execute(f"delete from {_table(_LOOKED_UP)}")
             connection.register("looked_up", looked_up)
             connection.execute(f"insert into {_table(_LOOKED_UP)} by name select * from looked_up")
-        _dbt(
+        dbt(
             copy,
             self._folder / "target-full",
             "build",
@@ -143,7 +143,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             changed.add(_source(_LOOKED_UP))
         self._build(self._models, changed)
 
-    def _build(self, models: Iterable[_Model], changed: set[str]) -> None:
+    def _build(self, models: Iterable[Model], changed: set[str]) -> None:
         """Adds what came out different. What was built already and has no other input since comes out the same again."""
         for model in models:
             if not model.inputs & changed:
@@ -178,7 +178,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
                 todo.extend(by_node[node].inputs)
         return needed
 
-    def _fingerprint(self, model: _Model) -> tuple[Any, ...]:
+    def _fingerprint(self, model: Model) -> tuple[Any, ...]:
         (found,) = self.connection.execute(f"select count(*), sum(hash(t)) from {model.relation} as t").fetchall()
         return found
 
@@ -214,10 +214,10 @@ def _answer(line: str) -> tuple[str, str, str]:
     return event["id"], text, md5(text.encode()).hexdigest()
 
 
-def _models(manifest: Mapping[str, Any]) -> Sequence[_Model]:
+def models(manifest: Mapping[str, Any]) -> Sequence[Model]:
     """In the order in which they build."""
     found = {node: about for node, about in manifest["nodes"].items() if about["resource_type"] == "model"}
-    ordered: dict[str, _Model] = {}
+    ordered: dict[str, Model] = {}
 
     def add(node: str) -> None:
         if node in found and node not in ordered:
@@ -226,14 +226,14 @@ def _models(manifest: Mapping[str, Any]) -> Sequence[_Model]:
             for needed in inputs:
                 add(needed)
             is_view = about["config"]["materialized"] == "view"
-            ordered[node] = _Model(node, about["relation_name"], is_view, about["compiled_code"], frozenset(inputs))
+            ordered[node] = Model(node, about["relation_name"], is_view, about["compiled_code"], frozenset(inputs))
 
     for node in found:
         add(node)
     return list(ordered.values())
 
 
-def _dbt(warehouse: Path, target: Path, verb: str, *arguments: str) -> None:
+def dbt(warehouse: Path, target: Path, verb: str, *arguments: str) -> None:
     """Raises RuntimeError with what dbt said."""
     where = [
         "--project-dir",
