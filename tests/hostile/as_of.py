@@ -1,7 +1,7 @@
 """Builds the models as of past moments, and from only what was known by then: `python -m tests.hostile.as_of --seed 7`.
 
-One warehouse has received everything. For each moment it is built as of that moment, over whatever it was built for before, and so
-is a new one, rebuilt from the batches of the lake that were finished by then. Both must have the same rows in every table.
+One warehouse has received everything. For each moment it is built as of that moment, over whatever it was built for before, and
+so is a new one, rebuilt from the batches of the lake that were finished by then. Both must have the same rows in every table.
 
 The statements of a real `dbt build` are run again with another moment in them, in the order of that build; a sample of the
 moments is built by dbt itself.

@@ -86,7 +86,7 @@ class Clock:
 
 
 def tell(landed: Lake, into: Lake, clock: Clock, runs: int) -> Iterator[None]:
-    """Writes one run's batches after another's, each at the clock's next moment, from the usage's third week to the newest object."""
+    """Writes one run's batches after another's, each at the clock's next moment, over the company's two months."""
     chance = clock.chance
     typed = {stream: _Arrivals(_table(landed, stream), chance) for stream in STREAMS if stream.is_typed}
     lives = _lives(landed, chance)
