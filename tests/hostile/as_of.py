@@ -118,14 +118,18 @@ class History:
                 connection.execute(f"create table seeds.{seed} as from everything.seeds.{seed}")
         return known.warehouse
 
-    def differences(self, moment: datetime, folder: Path, *, by_dbt: bool = False) -> dict[str, int]:
-        """Tables that are other ones as of the moment than from what was known by then, with the number of rows."""
+    def build(self, moment: datetime, folder: Path, *, by_dbt: bool = False) -> Path:
+        """Both warehouses as of the moment; the path of the one that knows no more than was known by then."""
         known = self.known_by(moment, folder)
         if by_dbt:
             build(self.settings.warehouse, folder / "target", moment)
         else:
             self.statements.run(self.settings.warehouse, moment)
         self.statements.run(known, moment)
+        return known
+
+    def differences(self, known: Path) -> dict[str, int]:
+        """Tables of which the two warehouses have other rows, with the number of rows that only one of them has."""
         return unequal_tables(self.settings.warehouse, known, schemas=_LAYERS)
 
 
@@ -172,7 +176,7 @@ def main() -> int:
             history = history_of(company, folder, arguments.seed, runs=24, looks=6)
         told, differing = time.monotonic(), 0
         for number, moment in enumerate(history.moments(arguments.moments, random.Random(arguments.seed))):
-            found = history.differences(moment, folder / "known", by_dbt=number < arguments.by_dbt)
+            found = history.differences(history.build(moment, folder / "known", by_dbt=number < arguments.by_dbt))
             shutil.rmtree(folder / "known")
             differing += bool(found)
             for table, rows in found.items():
