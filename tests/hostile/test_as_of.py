@@ -43,21 +43,24 @@ def test_the_history_has_all_that_can_be_known_too_early(history: History) -> No
 def test_as_of_a_moment_it_is_what_a_warehouse_holds_that_received_nothing_since(
     history: History, tmp_path: Path
 ) -> None:
-    on_a_batch, before_one, between = history.moments(3, random.Random(7))
+    on_a_batch, before_one, _ = history.moments(3, random.Random(7))
     # By dbt itself, over tables that stand as of a later moment.
-    known = history.build(on_a_batch, tmp_path / "on", by_dbt=True)
-    assert history.differences(known) == {}
-    known = history.build(before_one, tmp_path / "before")
-    assert history.differences(known) == {}
-    known = history.build(between, tmp_path / "between")
+    assert history.differences(history.build(on_a_batch, tmp_path / "on", by_dbt=True)) == {}
+    assert history.differences(history.build(before_one, tmp_path / "before")) == {}
+    assert history.statements.of_the_clock == ()
+
+
+def test_a_model_that_reads_what_came_later_is_found(history: History, tmp_path: Path) -> None:
+    *_, moment = history.moments(3, random.Random(7))
+    known = history.build(moment, tmp_path)
     assert history.differences(known) == {}
     for model in ("stg_orb__invoices", "stg_tieout__break_sightings"):
         (honest,) = (each for each in history.statements.models if each.node.endswith(f".{model}"))
         told = honest.statement.replace("where read_at <=", "where read_at is not null or read_at <=")
         for warehouse in (history.settings.warehouse, known):
-            replace(history.statements, models=[replace(honest, statement=told)]).run(warehouse, between)
-        assert history.differences(known).keys() == {f"staging.{model}"}, "what came later was read, and nobody saw it"
-        replace(history.statements, models=[honest]).run(history.settings.warehouse, between)
+            replace(history.statements, models=[replace(honest, statement=told)]).run(warehouse, moment)
+        assert history.differences(known).keys() == {f"staging.{model}"}
+        replace(history.statements, models=[honest]).run(history.settings.warehouse, moment)
 
 
 @pytest.mark.parametrize("clock", ["current_date", "now()", "timestamptz '{built_on} 10:00:00.000000+00:00'"])
