@@ -142,13 +142,17 @@ def history_of(company: Company, folder: Path, seed: int, *, runs: int, looks: i
     if process.returncode:
         raise RuntimeError(errors)
     settings, clock = company.settings(folder / "everything"), Clock(random.Random(seed))
-    lake, statements, ready = Lake(settings.lake), None, None
+    lake = Lake(settings.lake)
+    statements: Statements | None = None
+    ready: datetime | None = None
     for number, _ in enumerate(tell(Lake(once.lake), lake, clock, runs)):
         ready = ready or clock.at
         if (number + 1) * looks // runs > number * looks // runs:
             rebuild(settings, now=clock)
-            statements = statements or Statements.of_build(settings.warehouse, folder / "target", clock.at)
-            statements.run(settings.warehouse, clock.at)
+            if statements:
+                statements.run(settings.warehouse, clock.at)
+            else:
+                statements = Statements.of_build(settings.warehouse, folder / "target", clock.at)
             sync(_LOOKED_UP, settings, clock)
             statements.run(settings.warehouse, clock.at)
             sync(BREAK_SIGHTINGS, settings, clock)

@@ -16,7 +16,7 @@ from tests.hostile.company import hostile_company
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     folder = tmp_path_factory.mktemp("as_of")
     with hostile_company(folder / "company", seed=7) as company:
-        yield history_of(company, folder, seed=7, runs=8, looks=3)
+        yield history_of(company, folder, seed=7, runs=8, looks=2)
 
 
 def test_the_history_has_all_that_can_be_known_too_early(history: History) -> None:
