@@ -11,17 +11,17 @@ _BUILT = ("marts", "reconciliation")
 
 
 def unequal_tables(left: Path, right: Path, *, schemas: Sequence[str] = _BUILT, without: str = "") -> dict[str, int]:
-    """Marts and comparisons, or the tables of other `schemas`, of the two warehouses whose rows differ, with the number of rows
-    that only one of them has. `without`: a column that is left out where a table has it."""
+    """Tables of the two warehouses whose rows differ, with the number of rows that only one of them has: marts and comparisons,
+    where no other schemas are named. `without`: a column that is left out where a table has it."""
     with duckdb.connect() as connection:
         connection.execute(f"attach '{left}' as l (read_only); attach '{right}' as r (read_only)")
-        listing = (
-            "select schema_name || '.' || table_name from duckdb_tables() "
-            "where database_name = ? and schema_name in (select unnest(?))"
-        )
-        tables = [
-            {name for (name,) in connection.execute(listing, [side, list(schemas)]).fetchall()} for side in ("l", "r")
-        ]
+        listing = """
+            select schema_name || '.' || table_name, string_agg(column_name || ' ' || data_type, ', ' order by column_index)
+            from duckdb_tables() inner join duckdb_columns() using (database_name, schema_name, table_name)
+            where database_name = ? and list_contains(?, schema_name)
+            group by all
+        """
+        tables = [dict(connection.execute(listing, [side, list(schemas)]).fetchall()) for side in ("l", "r")]
         assert tables[0] == tables[1]
         assert tables[0], "there are no tables to compare"
         columns = f"columns(lambda name: name <> '{without}')"

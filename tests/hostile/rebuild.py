@@ -53,7 +53,7 @@ class Break:
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     node: str
     relation: str
     is_view: bool
@@ -76,7 +76,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             _keep_answers(connection, orb_events)
         target = folder / "target"
         dbt(self._file, target, "compile", "--full-refresh")
-        self._models = _models(json.loads((target / "manifest.json").read_text()))
+        self._models = models(json.loads((target / "manifest.json").read_text()))
         self.connection = duckdb.connect(str(self._file))
         self.connection.execute("set TimeZone = 'UTC'")
         for model in self._models:
@@ -144,7 +144,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             changed.add(_source(_LOOKED_UP))
         self._build(self._models, changed)
 
-    def _build(self, models: Iterable[_Model], changed: set[str]) -> None:
+    def _build(self, models: Iterable[Model], changed: set[str]) -> None:
         """Adds what came out different. What was built already and has no other input since comes out the same again."""
         for model in models:
             if not model.inputs & changed:
@@ -176,7 +176,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
                 todo.extend(by_node[node].inputs)
         return needed
 
-    def _fingerprint(self, model: _Model) -> tuple[Any, ...]:
+    def _fingerprint(self, model: Model) -> tuple[Any, ...]:
         (found,) = self.connection.execute(f"select count(*), sum(hash(t)) from {model.relation} as t").fetchall()
         return found
 
@@ -212,10 +212,10 @@ def _answer(line: str) -> tuple[str, str, str]:
     return event["id"], text, md5(text.encode()).hexdigest()
 
 
-def _models(manifest: Mapping[str, Any]) -> Sequence[_Model]:
+def models(manifest: Mapping[str, Any]) -> Sequence[Model]:
     """In the order in which they build."""
     found = {node: about for node, about in manifest["nodes"].items() if about["resource_type"] == "model"}
-    ordered: dict[str, _Model] = {}
+    ordered: dict[str, Model] = {}
 
     def add(node: str) -> None:
         if node in found and node not in ordered:
@@ -224,7 +224,7 @@ def _models(manifest: Mapping[str, Any]) -> Sequence[_Model]:
             for needed in inputs:
                 add(needed)
             is_view = about["config"]["materialized"] == "view"
-            ordered[node] = _Model(node, about["relation_name"], is_view, about["compiled_code"], frozenset(inputs))
+            ordered[node] = Model(node, about["relation_name"], is_view, about["compiled_code"], frozenset(inputs))
 
     for node in found:
         add(node)

@@ -33,8 +33,8 @@ following as (
 
     select
         *,
-        lead(issued_at) over (partition by customer_id order by period_start) as next_issued_at,
-        lead(invoice_date) over (partition by customer_id order by period_start) as next_invoice_date,
+        lead(issued_at) over (partition by customer_id order by period_start, period_end) as next_issued_at,
+        lead(invoice_date) over (partition by customer_id order by period_start, period_end) as next_invoice_date,
     from invoiced
 
 ),
