@@ -39,7 +39,7 @@ weather-test: setup ## the real sync through every fault that an API can throw, 
 mutation-test: setup ## every money-bearing field that lands, changed in its turn: the register names the object and the amount (fifteen minutes)
 	@$(BIN)/python -m tests.hostile.mutation --seed $(SEED)
 
-as-of-test: setup ## the models as of 30 past moments: what a warehouse says that only ever received what was known by then
+as-of-test: setup ## the models as of 30 past moments: what a warehouse says that only ever received what was known by then (twenty minutes)
 	@$(BIN)/python -m tests.hostile.as_of --seed $(SEED)
 
 lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
