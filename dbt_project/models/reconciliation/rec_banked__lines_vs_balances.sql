@@ -38,14 +38,24 @@ openings as (
         account_id,
         balance,
     from (
-        select account_id, starts_from as balance, 1 as times from starts
+        select
+            account_id,
+            starts_from as balance,
+            1 as times,
+        from starts
         union all
-        select account_id, balance, -1 as times from starts
+        select
+            account_id,
+            balance,
+            -1 as times,
+        from starts
     ) as ends
     group by account_id, balance
     having sum(times) > 0
 
 ),
+
+opened_accounts as (select distinct account_id from openings),
 
 followed as (
 
@@ -99,12 +109,12 @@ out_of_turn as (
     left join days as day_before on turns.account_id = day_before.account_id and turns.day_before = day_before.day_no
     left join days as yesterday on turns.account_id = yesterday.account_id and turns.day_no - 1 = yesterday.day_no
     left join openings on turns.account_id = openings.account_id and turns.starts_from = openings.balance and turns.start_no = 1
-    left join (select distinct account_id from openings) as opened on turns.account_id = opened.account_id
+    left join opened_accounts on turns.account_id = opened_accounts.account_id
     where
         not turns.is_in_turn
         and openings.balance is null
         -- an account that ends with what it began with begins with its first line
-        and (turns.balance_before is not null or opened.account_id is not null)
+        and (turns.balance_before is not null or opened_accounts.account_id is not null)
         and coalesce(yesterday.in_turn_until > day_before.in_turn_until, true)
 
 ),

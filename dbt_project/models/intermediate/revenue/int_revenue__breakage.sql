@@ -51,7 +51,9 @@ lapses as (
         life.next_date as ends_on,
     from signs_of_life as life
     cross join known_until
-    where {{ add_to_date('day', var('breakage_remote_days'), 'life.movement_date') }} < coalesce(life.next_date, {{ add_to_date('day', 1, 'known_until.known_until') }})
+    where
+        {{ add_to_date('day', var('breakage_remote_days'), 'life.movement_date') }}
+        < coalesce(life.next_date, {{ add_to_date('day', 1, 'known_until.known_until') }})
 
 ),
 

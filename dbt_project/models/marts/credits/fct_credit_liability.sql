@@ -144,4 +144,9 @@ select
     {{ to_decimal(multiply('closing_credits', 'cost_basis') ~ ' - early_breakage_amount') }} as liability_amount,
     {{ certified_through() }} as certified_through,
 from valued
-where opening_credits <> 0 or closing_credits <> 0 or {% for kind in signs %}{{ kind }}_credits <> 0{{ ' or ' if not loop.last }}{% endfor %}
+where
+    opening_credits <> 0
+    or closing_credits <> 0
+    {%- for kind in signs %}
+    or {{ kind }}_credits <> 0
+    {%- endfor %}
