@@ -40,6 +40,7 @@ MODELS = (
     "int_journal__credit_notes",
     "int_journal__credits",
     "int_journal__cash",
+    "int_journal__entries",
     "fct_journal_entries",
     "fct_trial_balance",
     "rec_recognised__revenue_vs_journal",
@@ -75,6 +76,13 @@ TYPES = {
 TEXT, MONEY, INSTANT, FLAG = TYPES["string"], TYPES["numeric(38, 9)"], TYPES["timestamp"], TYPES["boolean"]
 UNCONTRACTED = {
     "intermediate.int_core__known_at": {"known_at": INSTANT},
+    "intermediate.int_close__lock": {"closed_through": TEXT, "first_open_date": TYPES["date"]},
+    "intermediate.int_close__frozen_rows": {
+        **dict.fromkeys(("row_kind", "close_period", "journal_line_id", "journal_entry_id", "entry_kind"), TEXT),
+        **dict.fromkeys(("account_id", "customer_id", "product_id", "document_id", "currency"), TEXT),
+        "amount": MONEY,
+        "entry_date": TYPES["date"],
+    },
     "intermediate.int_cash__credited_refunds": {"refund_id": TEXT, "stripe_credit_note_id": TEXT, "amount": MONEY},
     "seeds.ledger_accounts": {"account_id": TEXT, "account_name": TEXT, "account_type": TEXT},
     "seeds.reconciliation_tolerances": {
@@ -564,7 +572,7 @@ PLANTED = {
     "a line has one id": ("insert into {fct_journal_entries} from {fct_journal_entries}",),
     "the accounts add up to nothing": ("delete from {fct_trial_balance} where account_id = 'unbilled_receivable'",),
     "no control account differs from its sub-ledger": (
-        "delete from {fct_journal_entries} where account_id = 'accounts_receivable' and entry_kind = 'payment'",
+        "delete from {int_journal__entries} where account_id = 'accounts_receivable' and entry_kind = 'payment'",
         "rec_recognised__journal_vs_subledgers",
     ),
     "the revenue mart is the journal's revenue": (
@@ -629,6 +637,7 @@ def lived(lives: list[list[Event]]) -> dict[str, list[dict[str, Any]]]:
     """The sources' rows of as many customers as there are lives."""
     rows: dict[str, list[dict[str, Any]]] = {
         "int_core__known_at": [{"known_at": _at(KNOWN_ON)}],
+        "int_close__lock": [{"closed_through": None, "first_open_date": None}],
         "stg_orb__items": [
             {"item_id": f"item_{name}", "product_code": name} for name in ("usage", "fixed_fee", "minimum")
         ],
