@@ -13,7 +13,7 @@ from benchmarks import measure
 from benchmarks.equality import unequal_tables
 from benchmarks.ingestion import postgres, rebuild, stripe
 from benchmarks.measure import ContestantFailed, Run, Target, contestant, report
-from benchmarks.reconciliation import full_build, hourly, invoices
+from benchmarks.reconciliation import hourly, invoices
 from sandbox.generate import generate
 
 
@@ -74,16 +74,8 @@ def test_the_benchmark_of_invoices_finds_every_planted_difference_and_ends_with_
     assert ours["differences"] == 18
 
 
-def test_the_benchmark_of_the_full_build_makes_what_the_queries_by_hand_make_and_ends_with_its_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["full_build", "--events", "2000", "--customers", "8", "--months", "1"])
-    full_build.main()
-    assert capsys.readouterr().out.splitlines()[-1].startswith("full_build: ")
-
-
 def test_the_hourly_build_after_new_and_late_events_is_what_a_full_build_makes(tmp_path: Path) -> None:
-    generate(tmp_path / "dataset", customers=8, months=2, events=2000, defects="none")
+    generate(tmp_path / "dataset", customers=10, months=2, events=2000, defects="none")
     first, later = hourly.built(tmp_path / "dataset", tmp_path, news=300)
     assert "int_usage__app_daily" in later.counted
     assert first.counted.keys() == later.counted.keys()

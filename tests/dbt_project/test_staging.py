@@ -239,7 +239,9 @@ def test_broken_raw_rows_and_diverging_minor_units_are_noticed(dbt: Dbt, staged:
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("update raw_stripe.charges set payload = '{\"cut off' where object_id = 'ch_before_2025'")
         connection.execute("update raw_orb.invoices set origin = 'guess' where batch_id = 'batch_2'")
-        connection.execute("update raw_app.usage_events set batch_id = null, read_at = now() where event_id = 'event_2'")
+        connection.execute(
+            "update raw_app.usage_events set batch_id = null, read_at = now() where event_id = 'event_2'"
+        )
         connection.execute("update seeds.currencies set stripe_exponent = 2 where currency = 'JPY'")
     planted = dbt.invoke("test", "--select", *select, warehouse=warehouse)
     failed = {result.node.name for result in planted.result if result.status == "fail"}
