@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -222,10 +222,7 @@ def close(
         except CloseRefused as refused:
             say_error(console, "Nothing was closed.", *map(_cut, refused.sentences))
             raise typer.Exit(FAILED) from refused
-        for sentence in outcome.accepted:
-            console.print(
-                Text("  ! ", style="bold yellow") + Text(_cut(sentence), style="not bold default"), soft_wrap=True
-            )
+        _warn(console, outcome.accepted)
         standing = "is what it was, to the byte" if outcome.is_proof else "is closed"
         console.print(
             f"\n  {period} {standing}: {outcome.rows:,} rows, as of {outcome.closed.as_of.isoformat()}", soft_wrap=True
@@ -468,8 +465,7 @@ def _tell(console: Console, outcome: Outcome, settings: Settings, log: Path, sec
 
         console.print()
         render(tie_out_report(settings.warehouse, None), console)
-    for warning in outcome.warnings:
-        console.print(Text("  ! ", style="bold yellow") + Text(_cut(warning), style="not bold default"), soft_wrap=True)
+    _warn(console, outcome.warnings)
     if not outcome.success:
         say_error(console, *map(_cut, outcome.failures), f"Everything that was printed is in {shown(log)}.")
         raise typer.Exit(FAILED)
@@ -483,6 +479,13 @@ def _tell(console: Console, outcome: Outcome, settings: Settings, log: Path, sec
     ):
         console.print(f"  [dim]{name:<14}[/]{value}", soft_wrap=True)
     console.print()
+
+
+def _warn(console: Console, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        console.print(
+            Text("  ! ", style="bold yellow") + Text(_cut(sentence), style="not bold default"), soft_wrap=True
+        )
 
 
 def _tell_ingested(console: Console, outcome: Outcome) -> None:

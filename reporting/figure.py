@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import TypeVar
 
 import duckdb
 
-from reporting.marts import ReportUnavailable, exponents_of, opened
+from reporting.marts import ReportUnavailable, exponents_of, opened, require_month
 
 MARTS = (
     "close.fct_journal_entries",
@@ -116,8 +115,7 @@ def walk(warehouse: Path, figure: str, customer: str, month: str) -> tuple[Walk,
 
     Raises ReportUnavailable when `month` is no month, no account is called so, or nothing is booked.
     """
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-        raise ReportUnavailable(f"a month is written like 2026-08; {month!r} is not one")
+    require_month(month)
     with opened(warehouse, MARTS) as connection:
         accounts = connection.execute(
             "select account_id, account_type from seeds.ledger_accounts order by 1"
@@ -185,8 +183,8 @@ def walk(warehouse: Path, figure: str, customer: str, month: str) -> tuple[Walk,
                 connection,
                 UsageDay,
                 f"select * from ({_USAGE}) order by usage_date, product_id, metric",
-                month,
-                customer,
+                month=month,
+                customer=customer,
             ),
             _rows(
                 connection,
@@ -198,8 +196,8 @@ def walk(warehouse: Path, figure: str, customer: str, month: str) -> tuple[Walk,
                 group by batch_id
                 order by read_at, batch_id
                 """,
-                month,
-                customer,
+                month=month,
+                customer=customer,
             ),
         )
         if not found.parts:
@@ -217,9 +215,6 @@ _USAGE = """
 """
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, kind: type[T], statement: str, month: str = "", customer: str = ""
-) -> tuple[T, ...]:
+def _rows(connection: duckdb.DuckDBPyConnection, kind: type[T], statement: str, **named: str) -> tuple[T, ...]:
     columns = ", ".join(field.name for field in fields(kind))
-    named = {"month": month, "customer": customer} if customer else {}
     return tuple(kind(*row) for row in connection.execute(f"select {columns} from ({statement})", named).fetchall())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,12 @@ def opened(warehouse: Path, marts: Sequence[str]) -> Iterator[duckdb.DuckDBPyCon
         if missing := [mart for mart in marts if mart not in present]:
             raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
         yield connection
+
+
+def require_month(month: str) -> None:
+    """Raises ReportUnavailable when `month` is not written like 2026-08."""
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        raise ReportUnavailable(f"a month is written like 2026-08; {month!r} is not one")
 
 
 def exponents_of(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

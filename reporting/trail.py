@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 
-from reporting.marts import ReportUnavailable, exponents_of, opened
+from reporting.marts import ReportUnavailable, exponents_of, opened, require_month
 
 MARTS = ("reconciliation.fct_money_trail", "seeds.currencies")
 
@@ -45,8 +44,7 @@ def trail(warehouse: Path, customer: str, month: str) -> tuple[tuple[Trail, ...]
 
     Raises ReportUnavailable when `month` is no month (2026-08), or the customer has no money in it.
     """
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-        raise ReportUnavailable(f"a month is written like 2026-08; {month!r} is not one")
+    require_month(month)
     with opened(warehouse, MARTS) as connection:
         columns = ", ".join(field.name for field in fields(Trail))
         rows = connection.execute(
