@@ -9,11 +9,12 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from expectations.runner import run_suites
 from expectations.suite import read_suites
@@ -21,13 +22,13 @@ from ingestion.payload import Row
 from ingestion.settings import Settings
 from ingestion.streams import CLOSE_LEDGER, CLOSES, Stream
 from ingestion.sync import append, inputs
-from orchestration.dbt import Dbt, dbt_command, dbt_project
+from orchestration.dbt import at_work, dbt_command, dbt_project
 from orchestration.defs.transformation import failures
 from orchestration.progress import Progress, Stage
 from reporting.close import Closed, closes, content_hash, failed_checks, frozen, schema_of
+from reporting.marts import require_month
 
 STAGES = ("inputs", "build", "checks", "ledger")
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _LAYERS = ("marts", "reconciliation", "close")
 
 
@@ -104,8 +105,7 @@ def close(
 
 
 def _refuse_unless_over(period: str, moment: datetime) -> None:
-    if not _MONTH.fullmatch(period):
-        raise CloseRefused(f"{period!r} is no month: write it like 2026-09")
+    require_month(period)
     year, month = map(int, period.split("-"))
     following = date(year + month // 12, month % 12 + 1, 1)
     if moment.date() < following:
@@ -124,14 +124,17 @@ def _refuse_if_closed(period: str, as_of: datetime | None, standing: Closed | No
 
 def _dbt(arguments: list[str], target: Path, stage: Stage, progress: Progress) -> tuple[str, ...]:
     """Run dbt, and say what failed; it writes into a target of its own, for its variables differ from the daily run's."""
-    dbt: Dbt = dbt_command(dbt_project())
     (target / "run_results.json").unlink(missing_ok=True)
-    invocation = dbt.cli([*arguments, "--log-level-file", "info"], target_path=target, raise_on_error=False)
-    for event in invocation.stream_raw_events():
-        if event.raw_event["info"]["name"] == "LogStartLine":
-            start = event.raw_event["data"]
-            stage.at(int(start["index"]) - 1, int(start["total"]), start["node_info"]["node_name"])
-            progress.moved(stage)
+    try:
+        logged = [*arguments, "--log-level-file", "info"]
+        with at_work(dbt_command(dbt_project()), logged, target_path=target) as (invocation, events):
+            for event in events:
+                if event.raw_event["info"]["name"] == "LogStartLine":
+                    start = event.raw_event["data"]
+                    stage.at(int(start["index"]) - 1, int(start["total"]), start["node_info"]["node_name"])
+                    progress.moved(stage)
+    except DagsterExecutionInterruptedError as interrupted:
+        raise KeyboardInterrupt from interrupted
     if error := invocation.get_error():
         return tuple(failures(target / "run_results.json")) or (" ".join(str(error).split()),)
     return ()

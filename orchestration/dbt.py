@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from dagster_dbt import DbtCliResource, DbtProject
+import dagster as dg
+from dagster._utils.interrupts import capture_interrupts
+from dagster_dbt import DbtCliInvocation, DbtCliResource, DbtProject
+from dagster_dbt.core.dbt_cli_event import DbtCliEventMessage
 from packaging.version import Version
 
 from ingestion.settings import read_settings
@@ -49,6 +54,30 @@ def dbt_project() -> DbtProject:
 def dbt_command(project: DbtProject) -> Dbt:
     """The dbt of this environment, which need not be on the PATH."""
     return Dbt(project_dir=str(project.project_dir), dbt_executable=str(Path(sys.executable).parent / "dbt"))
+
+
+@contextmanager
+def at_work(
+    dbt: Dbt, arguments: Sequence[str], **where: Any
+) -> Iterator[tuple[DbtCliInvocation, Iterator[DbtCliEventMessage]]]:
+    """A dbt command and its events, as they happen; dbt ends with whoever leaves before it.
+
+    Raises DagsterExecutionInterruptedError where this process is interrupted or terminated.
+    """
+    # Held until dbt is started and there is someone to end it: an interrupt on the way would leave dbt writing on its own.
+    with capture_interrupts():
+        invocation = dbt.cli(arguments, raise_on_error=False, **where)
+        events = invocation.stream_raw_events()
+        try:
+            with dg.raise_execution_interrupts():
+                yield invocation, events
+        finally:
+            # Nobody else ends dbt where the interrupt arrives between two lines of its output.
+            if invocation.process.poll() is None:
+                invocation.process.terminate()
+            # dagster-dbt's reader cannot be closed half-way: it is read to its end.
+            for _ in events:
+                pass
 
 
 def _is_stale(manifest: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from reporting.marts import ReportUnavailable, exponents_of, opened
+from reporting.marts import ReportUnavailable, exponents_of, opened, require_month
 
 HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "identity", "recognised")
 MARTS = (
@@ -130,8 +129,8 @@ def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
 
     Raises ReportUnavailable when the warehouse, its marts or the period are not there.
     """
-    if period is not None and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", period):
-        raise ReportUnavailable(f"a period is a month, written like 2026-08; {period!r} is not one")
+    if period is not None:
+        require_month(period)
     with opened(warehouse, MARTS) as connection:
         rows = connection.execute(f"select distinct period from {_ADDED_UP} order by period").fetchall()
         periods = tuple(each for (each,) in rows)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._utils.interrupts import capture_interrupts
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_event_iterator import DbtDagsterEventType
 from dagster_shared.record import replace
 
-from orchestration.dbt import Dbt, DbtError, dbt_project
+from orchestration.dbt import Dbt, DbtError, at_work, dbt_project
 
 FULL_REFRESH = "tieout/full_refresh"
 _FAILED = {"error", "fail", "runtime error"}
@@ -48,31 +47,18 @@ def _built(name: str, select: str = "fqn:*", exclude: str = "") -> dg.AssetsDefi
             args.append("--full-refresh")
         results = project.project_dir / project.target_path / "run_results.json"
         results.unlink(missing_ok=True)
-        # Held until dbt is started and there is someone to end it: an interrupt on the way would leave dbt writing on its own.
-        with capture_interrupts():
-            invocation = dbt.cli(args, context=context, target_path=project.target_path, raise_on_error=False)
-            events = invocation.stream_raw_events()
-            try:
-                with dg.raise_execution_interrupts():
-                    for event in events:
-                        if event.raw_event["info"]["name"] == "LogStartLine":
-                            start = event.raw_event["data"]
-                            node = start["node_info"]["node_name"]
-                            context.log.info("dbt %s of %s %s", start["index"], start["total"], node)
-                        yield from event.to_default_asset_events(
-                            manifest=invocation.manifest,
-                            dagster_dbt_translator=invocation.dagster_dbt_translator,
-                            context=context,
-                            target_path=invocation.target_path,
-                            project=invocation.project,
-                        )
-            finally:
-                # Nobody else ends dbt where the interrupt arrives between two lines of its output.
-                if invocation.process.poll() is None:
-                    invocation.process.terminate()
-                # dagster-dbt's reader cannot be closed half-way: it is read to its end.
-                for _ in events:
-                    pass
+        with at_work(dbt, args, context=context, target_path=project.target_path) as (invocation, events):
+            for event in events:
+                if event.raw_event["info"]["name"] == "LogStartLine":
+                    start = event.raw_event["data"]
+                    context.log.info("dbt %s of %s %s", start["index"], start["total"], start["node_info"]["node_name"])
+                yield from event.to_default_asset_events(
+                    manifest=invocation.manifest,
+                    dagster_dbt_translator=invocation.dagster_dbt_translator,
+                    context=context,
+                    target_path=invocation.target_path,
+                    project=invocation.project,
+                )
         if error := invocation.get_error():
             raise dg.Failure("\n".join(failures(results)) or str(DbtError(error)), allow_retries=False)
 

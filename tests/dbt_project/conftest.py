@@ -37,6 +37,14 @@ class Dbt:
         os.environ["TIEOUT_WAREHOUSE"] = str(warehouse)
         return dbtRunner(manifest=self.manifest).invoke([*arguments, *_where(self.target)])
 
+    def failed(self, *tests: str, warehouse: Path) -> set[str]:
+        """Which of these singular tests fail."""
+        tested = self.invoke("test", "--select", *tests, warehouse=warehouse)
+        said = [result.message for result in tested.result]
+        assert {result.status for result in tested.result} <= {"pass", "fail"}, said
+        assert len(tested.result) == len(tests), said
+        return {result.node.name for result in tested.result if result.status == "fail"}
+
 
 def _where(target: Path) -> list[str]:
     paths = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(target)]
@@ -74,6 +82,15 @@ def staged(dbt: Dbt) -> Path:
     )
     assert built.success, built.exception or [result.message for result in built.result if result.status == "error"]
     return warehouse
+
+
+@pytest.fixture
+def tied(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A warehouse made by the module's `TIED`, for its plants to break."""
+    path = tmp_path / "tieout.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(request.module.TIED)
+    return path
 
 
 def copy_of(warehouse: Path, folder: Path) -> Path:

@@ -53,28 +53,13 @@ PLANTED = {
 }
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    path = tmp_path / "tieout.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(TIED)
-    return path
-
-
-def failed(dbt: Dbt, warehouse: Path) -> set[str]:
-    tested = dbt.invoke("test", "--select", MARGIN, REVENUE, MOVEMENTS, warehouse=warehouse)
-    assert {result.status for result in tested.result} <= {"pass", "fail"}, [result.message for result in tested.result]
-    assert len(tested.result) == 3
-    return {result.node.name for result in tested.result if result.status == "fail"}
-
-
-def test_margin_and_movements_that_have_all_revenue_tie(dbt: Dbt, warehouse: Path) -> None:
-    assert failed(dbt, warehouse) == set()
+def test_margin_and_movements_that_have_all_revenue_tie(dbt: Dbt, tied: Path) -> None:
+    assert dbt.failed(MARGIN, REVENUE, MOVEMENTS, warehouse=tied) == set()
 
 
 @pytest.mark.parametrize("plant", PLANTED)
-def test_what_is_left_out_or_counted_twice_is_noticed(dbt: Dbt, warehouse: Path, plant: str) -> None:
+def test_what_is_left_out_or_counted_twice_is_noticed(dbt: Dbt, tied: Path, plant: str) -> None:
     statement, expected = PLANTED[plant]
-    with duckdb.connect(str(warehouse)) as connection:
+    with duckdb.connect(str(tied)) as connection:
         connection.execute(statement)
-    assert failed(dbt, warehouse) == expected
+    assert dbt.failed(MARGIN, REVENUE, MOVEMENTS, warehouse=tied) == expected

@@ -18,6 +18,7 @@ from sandbox.generate import generate
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 BIN = Path(sys.executable).parent
+INHERITED = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,9 @@ class Run:
 
 def tieout(*arguments: str | Path, **environment: str | Path) -> subprocess.CompletedProcess[str]:
     """`tieout …` in a clean environment but for `environment`."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return subprocess.run(
         [BIN / "tieout", *arguments],
-        env=inherited | {name: str(value) for name, value in environment.items()},
+        env=INHERITED | {name: str(value) for name, value in environment.items()},
         capture_output=True,
         text=True,
         timeout=900,

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from subprocess import CompletedProcess
 
+import psutil
 import pytest
 
 from ingestion.payload import Row
 from ingestion.settings import read_settings
 from ingestion.streams import CERTIFICATES, stream_named
 from ingestion.sync import append
-from tests.end_to_end.conftest import Run, demo, tieout
+from tests.end_to_end.conftest import BIN, INHERITED, Run, demo, tieout
 
 CLOSED, NEXT = "2026-08", "2026-09"
 
@@ -30,7 +32,7 @@ class Books:
     environment: dict[str, str]
     said: str
 
-    def close(self, *arguments: str) -> CompletedProcess[str]:
+    def close(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return tieout("close", *arguments, **self.environment)
 
     @property
@@ -100,6 +102,27 @@ def test_a_month_that_is_not_over_cannot_be_closed(books: Books) -> None:
     done = books.close("2199-12")
     assert done.returncode == 1
     assert "it can be closed from 2200-01-01 on" in done.stdout
+
+
+def test_a_close_that_is_terminated_takes_dbt_with_it_and_freezes_nothing(books: Books) -> None:
+    before = books.run.rows("select count(*) from raw_tieout.close_ledger")
+    with subprocess.Popen(
+        [BIN / "tieout", "close", NEXT],
+        env=INHERITED | books.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as closing:
+        me, deadline = psutil.Process(closing.pid), time.monotonic() + 120
+        while not (dbt := [child for child in me.children(recursive=True) if "build" in child.cmdline()]):
+            assert closing.poll() is None, closing.communicate()[0]
+            assert time.monotonic() < deadline, "dbt never started"
+        closing.terminate()
+        said, _ = closing.communicate(timeout=60)
+    assert closing.returncode == 130, said
+    assert "Stopped." in said
+    assert psutil.wait_procs(dbt, timeout=10)[1] == []
+    assert books.run.rows("select count(*) from raw_tieout.close_ledger") == before
 
 
 def test_a_closed_month_survives_a_rebuild_and_what_is_known_later_is_booked_on_the_first_open_day(
