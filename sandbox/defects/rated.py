@@ -17,6 +17,7 @@ from sandbox.billing import (
     Invoice,
     Line,
     charged,
+    days_of_cycle,
     exact_amount,
     new_line,
     repriced,
@@ -62,7 +63,7 @@ class Rating:
     def carriers(self) -> Iterator[tuple[Invoice, Line]]:
         """Untouched lines of contracts' invoices of all months but the last."""
         for invoice in self.invoices.values():
-            is_last = invoice.period_end >= self.billed.calendar.usage_end
+            is_last = invoice.invoice_date >= self.billed.calendar.usage_end
             is_regular = invoice.customer.contract is not None and invoice.source == "subscription"
             if is_regular and not is_last and invoice.id not in self.whole:
                 yield from ((invoice, line) for line in invoice.lines if line.id not in self.taken)
@@ -244,9 +245,8 @@ def _wrong_quantities(rating: Rating, invoice: Invoice, line: Line) -> Iterator[
 
 
 def _wrong_prorations(rating: Rating, invoice: Invoice, line: Line) -> Iterator[Line]:
-    """The whole month's fee for a part of it, or one day too many."""
-    whole = (line.end - add_months(line.end, -1)).days
-    days = (line.end - line.start).days
+    """The whole cycle's fee for a part of it, or one day too many."""
+    whole, days = days_of_cycle(line), (line.end - line.start).days
     if line.price.purpose == "fixed_fee" and days < whole:
         for counted in (whole, days + 1):
             amount = rate(line.price.model_type, line.price.config, Decimal(1), {}, (counted, whole))
@@ -298,12 +298,11 @@ def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
     places = [
         (invoice, line)
         for invoice, line in rating.carriers()
-        if line.price.purpose == "fixed_fee"
-        and invoice.customer.prices["text_requests"].id in {other.price.id for other in invoice.lines}
+        if line.price.purpose == "usage" and line.price.product.code == "text_requests"
     ]
     rng = rating.keys.rng(f"defects/{code}/quantities")
     answers = []
-    for invoice, _ in _choose_lines(rating, code, "fees of contracts", places):
+    for invoice, _ in _choose_lines(rating, code, "request lines of contracts", places):
         customer, now = invoice.customer, rating.invoices[invoice.id]
         price = list_prices(rating.keys, customer.currency)["text_requests"]
         quantity = int(rng.integers(200, 2000)) * MICRO
