@@ -113,11 +113,23 @@ def _answer(code: str, customer: Customer, line: Line, minor: int, left: bool = 
 
 
 def _choose_lines(
-    rating: Rating, code: str, what: str, places: Iterable[tuple[Invoice, Line]]
+    rating: Rating, code: str, what: str, places: Iterable[tuple[Invoice, Line]], count: int | None = None
 ) -> list[tuple[Invoice, Line]]:
     found = {line.id: (invoice, line) for invoice, line in places}
     carriers = [Carrier(i, invoice.customer.id, invoice.customer.currency) for i, (invoice, _) in found.items()]
-    return [found[carrier.id] for carrier in choose(rating, code, what, carriers)]
+    return [found[carrier.id] for carrier in choose(rating, code, what, carriers, count)]
+
+
+def _choose_fees(rating: Rating, code: str) -> list[tuple[Invoice, Line]]:
+    """A fee in advance that stands beside a month's usage; a small world has too few to spare one."""
+    if rating.times == 1:
+        return []
+    places = [
+        (invoice, line)
+        for invoice, line in rating.carriers()
+        if line.price.purpose == "fixed_fee" and line.start == invoice.invoice_date and len(invoice.lines) > 1
+    ]
+    return _choose_lines(rating, code, "fees in advance", places, 1)
 
 
 def _changed(rating: Rating, code: str) -> list[Answer]:
@@ -283,10 +295,11 @@ _WAYS: dict[str, tuple[str, Callable[[Rating, Invoice, Line], Iterator[Line]]]] 
 
 
 def _line_missing(rating: Rating, code: str) -> list[Answer]:
-    """Usage that no line bills."""
+    """Usage, or a fee that was due in advance, that no line bills."""
     places = [(i, line) for i, line in rating.carriers() if line.price.purpose == "usage" and line.adjusted]
     answers = []
-    for invoice, line in _choose_lines(rating, code, "usage lines of contracts", places):
+    usage = _choose_lines(rating, code, "usage lines of contracts", places)
+    for invoice, line in [*usage, *_choose_fees(rating, code)]:
         now = rating.invoices[invoice.id]
         rating.put(now, [other for other in now.lines if other.id != line.id])
         answers.append(_answer(code, invoice.customer, line, line.adjusted, right=False))
@@ -294,7 +307,8 @@ def _line_missing(rating: Rating, code: str) -> list[Answer]:
 
 
 def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
-    """The list price was left on the subscription and bills requests that nobody made, beside the contract's line."""
+    """The list price was left on the subscription and bills requests that nobody made, beside the contract's line; or a fee in
+    advance is billed twice, and of the two the one with the later id has no service behind it."""
     places = [
         (invoice, line)
         for invoice, line in rating.carriers()
@@ -312,6 +326,13 @@ def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
         rating.taken.add(extra.id)
         rating.put(now, [*now.lines, extra])
         answers.append(_answer(code, customer, extra, -extra.adjusted, left=False))
+    for invoice, line in _choose_fees(rating, code):
+        now = rating.invoices[invoice.id]
+        extra = replace(line, id=rating.keys.id("", f"{line.id}/again", 16))
+        rating.taken.add(extra.id)
+        rating.put(now, [*now.lines, extra])
+        second = max(line, extra, key=lambda each: each.id)
+        answers.append(_answer(code, invoice.customer, second, -second.adjusted, left=False))
     return answers
 
 

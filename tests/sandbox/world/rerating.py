@@ -132,14 +132,15 @@ def _row(key: str, line: dict[str, Any] | None, expected: Decimal) -> tuple[str,
 
 
 def _line_of(left: dict[str, dict[str, Any]], product: str, orb_price_id: str) -> dict[str, Any] | None:
-    """Takes the line that bills a product from those that are left: under its agreed price if there is one."""
+    """Takes the line that bills a product from those that are left: under its agreed price if there is one, then the first by
+    its id."""
     fitting = [
         line
         for line in left.values()
         if (line["name"] == "Minimum commitment") is (product == "minimum")
         and product in ("minimum", line["price"]["metadata"]["product_code"])
     ]
-    fitting.sort(key=lambda line: line["price"]["id"] != orb_price_id)
+    fitting.sort(key=lambda line: (line["price"]["id"] != orb_price_id, line["id"]))
     return left.pop(fitting[0]["id"]) if fitting else None
 
 
