@@ -265,8 +265,8 @@ cycles_not_billed as (
         on
             cycles.customer_id = fees.customer_id
             and cycles.product_id = fees.product_id
-            and fees.period_start >= cycles.billing_start
-            and fees.period_start < cycles.billing_end
+            and cycles.billing_start <= fees.period_start
+            and cycles.billing_end > fees.period_start
     left join dated_invoices as invoices on cycles.customer_id = invoices.customer_id and cycles.billing_start = invoices.invoice_date
     where fees.customer_id is null
 
