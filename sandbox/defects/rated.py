@@ -120,14 +120,18 @@ def _choose_lines(
     return [found[carrier.id] for carrier in choose(rating, code, what, carriers, count)]
 
 
-def _choose_fees(rating: Rating, code: str) -> list[tuple[Invoice, Line]]:
-    """A fee in advance that stands beside a month's usage; a small world has too few to spare one."""
+def _choose_fees(rating: Rating, code: str, besides: Sequence[tuple[Invoice, Line]]) -> list[tuple[Invoice, Line]]:
+    """A fee in advance that stands beside a month's usage, of another customer; a small world has too few to spare one."""
     if rating.times == 1:
         return []
+    others = {invoice.customer.id for invoice, _ in besides}
     places = [
         (invoice, line)
         for invoice, line in rating.carriers()
-        if line.price.purpose == "fixed_fee" and line.start == invoice.invoice_date and len(invoice.lines) > 1
+        if line.price.purpose == "fixed_fee"
+        and line.start == invoice.invoice_date
+        and len(invoice.lines) > 1
+        and invoice.customer.id not in others
     ]
     return _choose_lines(rating, code, "fees in advance", places, 1)
 
@@ -299,7 +303,7 @@ def _line_missing(rating: Rating, code: str) -> list[Answer]:
     places = [(i, line) for i, line in rating.carriers() if line.price.purpose == "usage" and line.adjusted]
     answers = []
     usage = _choose_lines(rating, code, "usage lines of contracts", places)
-    for invoice, line in [*usage, *_choose_fees(rating, code)]:
+    for invoice, line in [*usage, *_choose_fees(rating, code, usage)]:
         now = rating.invoices[invoice.id]
         rating.put(now, [other for other in now.lines if other.id != line.id])
         answers.append(_answer(code, invoice.customer, line, line.adjusted, right=False))
@@ -316,7 +320,8 @@ def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
     ]
     rng = rating.keys.rng(f"defects/{code}/quantities")
     answers = []
-    for invoice, _ in _choose_lines(rating, code, "request lines of contracts", places):
+    requests = _choose_lines(rating, code, "request lines of contracts", places)
+    for invoice, _ in requests:
         customer, now = invoice.customer, rating.invoices[invoice.id]
         price = list_prices(rating.keys, customer.currency)["text_requests"]
         quantity = int(rng.integers(200, 2000)) * MICRO
@@ -326,7 +331,7 @@ def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
         rating.taken.add(extra.id)
         rating.put(now, [*now.lines, extra])
         answers.append(_answer(code, customer, extra, -extra.adjusted, left=False))
-    for invoice, line in _choose_fees(rating, code):
+    for invoice, line in _choose_fees(rating, code, requests):
         now = rating.invoices[invoice.id]
         extra = replace(line, id=rating.keys.id("", f"{line.id}/again", 16))
         rating.taken.add(extra.id)
