@@ -1,4 +1,11 @@
-with released as (
+with known as (
+
+    select {{ date_of('known_at') }} as known_on
+    from {{ ref('int_core__known_at') }}
+
+),
+
+released as (
 
     select
         customer_id,
@@ -40,8 +47,11 @@ select
     booked.currency,
     {{ sum_decimal('booked.recognised_amount') }} as recognised_amount,
     {{ sum_decimal('booked.voided_amount') }} as voided_amount,
+    -- of the month that is running only some days have come
+    {{ sum_decimal('case when booked.released_on > known.known_on then booked.recognised_amount + booked.voided_amount else 0 end') }} as owed_amount,
     {{ certified_through() }} as certified_through,
 from released as booked
+cross join known
 group by
     booked.customer_id, booked.product_id, booked.currency, {{ year_month('booked.booked_on') }}, {{ year_month('booked.released_on') }}
 having sum(booked.recognised_amount) <> 0 or sum(booked.voided_amount) <> 0
