@@ -100,4 +100,4 @@ select
     {{ sum_decimal('found') }} as found,
 from figures
 group by customer_id, currency, figure
-having sum(expected) <> sum(found)
+having sum(figures.expected) <> sum(figures.found)

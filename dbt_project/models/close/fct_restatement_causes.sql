@@ -52,7 +52,7 @@ changed as (
         count(closed_as_of) > 0 as was_booked,
     from lines
     group by journal_line_id, account_id, customer_id, product_id, document_id, currency, period
-    having sum(closed_amount) <> sum(current_amount)
+    having sum(lines.closed_amount) <> sum(lines.current_amount)
 
 ),
 

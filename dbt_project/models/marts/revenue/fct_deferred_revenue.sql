@@ -6,8 +6,8 @@ with released as (
         currency,
         amount as recognised_amount,
         {{ decimal_literal('0') }} as voided_amount,
-        invoice_date as booked_on,
-        revenue_date as released_on,
+        {{ year_month('invoice_date') }} as booked_period,
+        {{ year_month('revenue_date') }} as recognised_period,
     from {{ ref('int_revenue__line_days') }}
     where revenue_date >= invoice_date
     union all
@@ -18,8 +18,8 @@ with released as (
         lines.currency,
         {{ decimal_literal('0') }} as recognised_amount,
         {{ to_decimal('lines.adjusted_amount - lines.credits_applied_amount') }} as voided_amount,
-        invoices.invoice_date as booked_on,
-        coalesce({{ date_of('invoices.voided_at') }}, invoices.invoice_date) as released_on,
+        {{ year_month('invoices.invoice_date') }} as booked_period,
+        {{ year_month('coalesce(' ~ date_of('invoices.voided_at') ~ ', invoices.invoice_date)') }} as recognised_period,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
     where
@@ -31,17 +31,16 @@ with released as (
 
 select
     {{ surrogate_key([
-        'booked.customer_id', 'booked.product_id', 'booked.currency', year_month('booked.booked_on'), year_month('booked.released_on'),
+        'booked.customer_id', 'booked.product_id', 'booked.currency', 'booked.booked_period', 'booked.recognised_period',
     ]) }} as deferred_revenue_id,
     booked.customer_id,
     booked.product_id,
-    {{ year_month('booked.booked_on') }} as booked_period,
-    {{ year_month('booked.released_on') }} as recognised_period,
+    booked.booked_period,
+    booked.recognised_period,
     booked.currency,
     {{ sum_decimal('booked.recognised_amount') }} as recognised_amount,
     {{ sum_decimal('booked.voided_amount') }} as voided_amount,
     {{ certified_through() }} as certified_through,
 from released as booked
-group by
-    booked.customer_id, booked.product_id, booked.currency, {{ year_month('booked.booked_on') }}, {{ year_month('booked.released_on') }}
+group by booked.customer_id, booked.product_id, booked.currency, booked.booked_period, booked.recognised_period
 having sum(booked.recognised_amount) <> 0 or sum(booked.voided_amount) <> 0
