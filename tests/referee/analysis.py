@@ -64,7 +64,7 @@ def _objections(session: GoogleSQL, node: Node) -> Iterator[str]:
     if node.kind != "test":
         yield from _of_columns(analysis)
         columns = dict(analysis.columns)
-        session.know(node.relation, columns | (_SNAPSHOT if node.kind == "snapshot" else {}))
+        session.know(node.relation, {**columns, **(_SNAPSHOT if node.kind == "snapshot" else {})})
         yield from _of_contract(node, columns)
         yield from _of_layout(node.settings, columns)
 

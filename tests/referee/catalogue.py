@@ -19,7 +19,7 @@ _TYPED = {"usage_events": USAGE_EVENTS.schema, "wallet_transactions": WALLET_TRA
 
 def raw_tables() -> dict[str, Columns]:
     """By name, `tieout.raw_stripe.charges`: that project is the profile's where the environment names no other."""
-    tables = {}
+    tables: dict[str, Columns] = {}
     for stream in (*STREAMS, *EVIDENCE):
         dataset, table = stream.asset_key
         tables[f"tieout.{dataset}.{table}"] = {field.name: _type(field) for field in _schema(stream)}

@@ -71,6 +71,7 @@ class Endpoint:
         reference, sql = job["jobReference"], job["configuration"]["query"]["query"]
         try:
             analysis = self.session.analyse(sql)
+            columns: Columns
             statement = analysis.statement.DESCRIPTOR.name
             if statement == "ResolvedCreateTableAsSelectStmtProto":
                 made: Any = analysis.statement

@@ -173,7 +173,7 @@ class GoogleSQL:
         """Tables of those names, each under its path."""
         root = simple_catalog_pb2.SimpleCatalogProto(name="root")
         root.builtin_function_options.language_options.CopyFrom(self._language)
-        folders = {(): root}
+        folders: dict[tuple[str, ...], simple_catalog_pb2.SimpleCatalogProto] = {(): root}
         for number, (path, name) in enumerate(paths.items(), start=1):
             for depth in range(1, len(path)):
                 if path[:depth] not in folders:
@@ -247,11 +247,12 @@ class _Module:
         self._store.set_wasi(system)
         linker = wasmtime.Linker(engine)
         linker.define_wasi()
-        self._exports: Any = linker.instantiate(self._store, _compiled(engine, kept)).exports(self._store)
+        exported: Any = linker.instantiate(self._store, _compiled(engine, kept)).exports(self._store)
+        self._exports = exported  # functions and the memory, by name
         self._exports["_initialize"](self._store)
-        self._memory = self._exports["memory"]
+        self._memory: Any = self._exports["memory"]
 
-    def call(self, method: str, asked: Message, answer: type[Answer] = Empty) -> Answer:  # type: ignore[assignment]
+    def call(self, method: str, asked: Message, answer: type[Answer] = Empty) -> Answer:
         """GoogleSQLError: what the module answers instead."""
         request = asked.SerializeToString()
         place, size = self._allocate(len(request) or 1), self._allocate(4)
@@ -267,7 +268,8 @@ class _Module:
         finally:
             self._exports["wasm_free"](self._store, place)
             self._exports["wasm_free"](self._store, size)
-        return answer.FromString(content)
+        message: Answer = answer.FromString(content)
+        return message
 
     def _allocate(self, length: int) -> int:
         place: int = self._exports["wasm_malloc"](self._store, length)

@@ -149,7 +149,7 @@ def test_columns_and_types_are_the_contract_s(session: GoogleSQL) -> None:
 def test_a_table_is_partitioned_and_clustered_by_what_bigquery_takes(session: GoogleSQL) -> None:
     sql, by_day = f"select * from {_TABLE}", {"field": "day", "data_type": "date"}
     assert analyse(session, [_model(sql, partition_by=by_day, cluster_by=["kind", "id"])]) == []
-    for settings, says in [
+    plants: list[tuple[dict[str, Any], str]] = [
         ({"partition_by": {"field": "id", "data_type": "date"}}, "partitioned by id as date, which is STRING"),
         (
             {"partition_by": {"field": "happened_at", "data_type": "date"}},
@@ -158,7 +158,8 @@ def test_a_table_is_partitioned_and_clustered_by_what_bigquery_takes(session: Go
         ({"partition_by": {"field": "days", "data_type": "date"}}, "which is nothing"),
         ({"cluster_by": ["document"]}, "clustered by document, which is JSON"),
         ({"cluster_by": ["id", "kind", "day", "happened_at", "units"]}, "clustered by 5 columns"),
-    ]:
+    ]
+    for settings, says in plants:
         (objection,) = analyse(session, [_model(sql, **settings)])
         assert says in str(objection)
 
