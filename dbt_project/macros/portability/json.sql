@@ -130,6 +130,6 @@
 {# dbt's own, which makes the rows of unit tests: BigQuery has no cast of a text to JSON. #}
 {% macro bigquery__safe_cast(field, type) -%}
     {%- if type | lower == 'json' and field is string -%} parse_json({{ field }})
-    {%- else -%} {{ dbt_bigquery.bigquery__safe_cast(field, type) }}
+    {%- else -%} {{ dbt.bigquery__safe_cast(field, type) }}
     {%- endif -%}
 {%- endmacro %}
