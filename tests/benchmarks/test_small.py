@@ -13,7 +13,7 @@ from benchmarks import measure
 from benchmarks.equality import unequal_tables
 from benchmarks.ingestion import postgres, rebuild, stripe
 from benchmarks.measure import ContestantFailed, Run, Target, contestant, report
-from benchmarks.reconciliation import hourly, invoices
+from benchmarks.reconciliation import full_build, hourly, invoices
 from sandbox.generate import generate
 
 
@@ -74,6 +74,14 @@ def test_the_benchmark_of_invoices_finds_every_planted_difference_and_ends_with_
     assert ours["differences"] == 18
 
 
+def test_the_benchmark_of_the_full_build_makes_what_the_queries_by_hand_make_and_ends_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["full_build", "--events", "2000", "--customers", "10", "--months", "2"])
+    full_build.main()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("full_build: ")
+
+
 def test_the_hourly_build_after_new_and_late_events_is_what_a_full_build_makes(tmp_path: Path) -> None:
     generate(tmp_path / "dataset", customers=10, months=2, events=2000, defects="none")
     first, later = hourly.built(tmp_path / "dataset", tmp_path, news=300)
@@ -101,6 +109,16 @@ def test_rows_that_only_one_warehouse_has_are_counted_by_table(tmp_path: Path) -
                 f"create schema marts; create table marts.fct as select * from (values {rows}) as t (id)"
             )
     assert unequal_tables(tmp_path / "left.duckdb", tmp_path / "right.duckdb") == {"marts.fct": 2}
+
+
+def test_a_column_that_is_left_out_need_not_be_on_both_sides_and_any_other_must(tmp_path: Path) -> None:
+    for name, column in (("left", ", now() as certified_through"), ("right", "")):
+        with duckdb.connect(str(tmp_path / f"{name}.duckdb")) as connection:
+            connection.execute(f"create schema marts; create table marts.fct as select 1 as id{column}")
+    sides = tmp_path / "left.duckdb", tmp_path / "right.duckdb"
+    assert unequal_tables(*sides, without="certified_through") == {}
+    with pytest.raises(AssertionError, match="certified_through"):
+        unequal_tables(*sides)
 
 
 def test_a_claim_that_falls_short_is_named_and_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -624,9 +624,7 @@ def test_each_identity_is_seen_to_break(books: Books) -> None:
     assert PLANTED.keys() == IDENTITIES.keys()
 
 
-@settings(
-    max_examples=4, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=4, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(lives=lives)
 def test_no_life_of_a_customer_breaks_an_identity_of_the_books(books: Books, lives: list[list[Event]]) -> None:
     books.build(lived(lives))

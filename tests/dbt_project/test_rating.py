@@ -25,7 +25,6 @@ AUGUST, SEPTEMBER = date(2026, 8, 1), date(2026, 9, 1)
 # Each example is many cases in one statement; shrinking them would take minutes.
 FEW_OF_MANY = settings(
     max_examples=8,
-    deadline=None,
     derandomize=True,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -144,7 +144,7 @@ def sides(prefix: str, other: str) -> st.SearchStrategy[list[Row]]:
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lefts=sides("l", "r"), rights=sides("r", "l"))
 def test_what_belongs_together_is_what_the_description_says(
     compiled: dict[str, str], connection: duckdb.DuckDBPyConnection, name: str, lefts: list[Row], rights: list[Row]

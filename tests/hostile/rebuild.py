@@ -76,7 +76,9 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             _keep_answers(connection, orb_events)
         target = folder / "target"
         dbt(self._file, target, "compile", "--full-refresh")
-        self._models = models(json.loads((target / "manifest.json").read_text()))
+        manifest = json.loads((target / "manifest.json").read_text())
+        self._models = models(manifest, "fct_breaks")
+        self._asking = models(manifest, str(_LOOKED_UP.asked_by).split(".")[1])
         self.connection = duckdb.connect(str(self._file))
         self.connection.execute("set TimeZone = 'UTC'")
         for model in self._models:
@@ -137,9 +139,7 @@ class Rebuild(AbstractContextManager["Rebuild"]):
     def _rebuild(self, stream: str, change: Change) -> None:
         change(self.connection)
         changed = {_source(stream_named(stream))}
-        asked_by = _LOOKED_UP.asked_by
-        first = [model for model in self._models if model.node in self._needed_for(str(asked_by).split(".")[1])]
-        self._build(first, changed)
+        self._build(self._asking, changed)
         if self._look_up():
             changed.add(_source(_LOOKED_UP))
         self._build(self._models, changed)
@@ -165,16 +165,6 @@ class Rebuild(AbstractContextManager["Rebuild"]):
             """
         ).fetchall()
         return bool(found)
-
-    def _needed_for(self, name: str) -> set[str]:
-        by_node = {model.node: model for model in self._models}
-        needed, todo = set(), [node for node in by_node if node.endswith(f".{name}")]
-        while todo:
-            node = todo.pop()
-            if node in by_node and node not in needed:
-                needed.add(node)
-                todo.extend(by_node[node].inputs)
-        return needed
 
     def _fingerprint(self, model: Model) -> tuple[Any, ...]:
         (found,) = self.connection.execute(f"select count(*), sum(hash(t)) from {model.relation} as t").fetchall()
@@ -212,8 +202,8 @@ def _answer(line: str) -> tuple[str, str, str]:
     return event["id"], text, md5(text.encode()).hexdigest()
 
 
-def models(manifest: Mapping[str, Any]) -> Sequence[Model]:
-    """In the order in which they build."""
+def models(manifest: Mapping[str, Any], needed_for: str = "") -> Sequence[Model]:
+    """In the order in which they build: all, or the model of a name after all that it is made of."""
     found = {node: about for node, about in manifest["nodes"].items() if about["resource_type"] == "model"}
     ordered: dict[str, Model] = {}
 
@@ -227,7 +217,8 @@ def models(manifest: Mapping[str, Any]) -> Sequence[Model]:
             ordered[node] = Model(node, about["relation_name"], is_view, about["compiled_code"], frozenset(inputs))
 
     for node in found:
-        add(node)
+        if node.endswith(needed_for and f".{needed_for}"):
+            add(node)
     return list(ordered.values())
 
 

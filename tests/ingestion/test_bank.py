@@ -471,7 +471,7 @@ def _as_mt940(opening: int, bookings: list[Booking]) -> bytes:
     return "\r\n".join([*fields, f":62F:{mark(closing)}260310EUR{money(closing)}", "-"]).encode()
 
 
-@examples(max_examples=25, deadline=None)
+@examples(max_examples=25)
 @given(st.integers(-(10**12), 10**12), _BOOKINGS)
 def test_a_statement_lands_the_same_in_every_format(opening: int, bookings: list[Booking]) -> None:
     with TemporaryDirectory() as home:
@@ -493,7 +493,7 @@ def test_a_statement_lands_the_same_in_every_format(opening: int, bookings: list
         assert texts[0] == texts[1] == texts[2]
 
 
-@examples(max_examples=300, deadline=None)
+@examples(max_examples=300)
 @given(st.sampled_from([CSV, CAMT, MT940]), st.data())
 def test_no_bytes_stop_a_run(original: Path, data: st.DataObject) -> None:
     content = original.read_bytes()

@@ -1,5 +1,5 @@
 {#- causes that say that something is off, and not what -#}
-{%- set vague = "('unexplained', 'balance_rollforward_breaks')" %}
+{%- set vague = "('unexplained', 'balance_rollforward_breaks', 'control_account_differs')" %}
 {#- what an object is called in the evidence of a comparison that names another one -#}
 {%- set mentions = [
     'balance_transaction_id', 'credit_block_id', 'latest_charge_id', 'listed_by_payout_id', 'named_balance_transaction', 'orb_invoice_id',
@@ -117,6 +117,27 @@ follows as (
         line.comparison = 'rated__usage_vs_lines'
         and line.cause = 'billed_quantity_differs'
         and used.comparison = 'metered__app_vs_orb'
+    union all
+    -- a control account that is off by what is the matter with a document of its customer; Stripe's balance has no customer
+    select
+        account.break_id,
+        account.comparison,
+        account.match_key,
+        document.break_id as root_break_id,
+        document.cause as root_cause,
+        document.place as root_place,
+        true as is_sure,
+    from breaks as account
+    inner join breaks as document
+        on
+            account.currency = document.currency
+            and account.amount = document.amount
+    where
+        account.cause = 'control_account_differs'
+        and document.cause <> 'control_account_differs'
+        and account.amount <> 0
+        and document.place < account.place
+        and (account.customer_id = document.customer_id or account.customer_id is null)
 
 ),
 

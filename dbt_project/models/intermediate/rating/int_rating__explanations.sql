@@ -2,27 +2,32 @@
 
 {#- what may have gone wrong, in the order tried, as what is rated instead of the agreement. The first that gives Orb's amount
     explains it. -#}
-{%- set agreed = {'subtotal': 'agreed_amount', 'amount_discount': 'amount_discount', 'percentage_times': 1, 'maximum': 'maximum_amount'} -%}
+{%- set agreed = {
+    'exact_amount': 'agreed_amount',
+    'amount_discount': 'amount_discount',
+    'percentage_times': 1,
+    'maximum_amount': 'maximum_amount',
+} -%}
 {%- set ways = {
-    'orb_price': {'subtotal': 'orb_price_amount'},
-    'without_allowance': {'subtotal': 'without_allowance_amount'},
-    'without_usage_discount': {'subtotal': 'without_usage_discount_amount'},
-    'usage_discount_twice': {'subtotal': 'usage_discount_twice_amount'},
-    'lapsed_usage_discount': {'subtotal': 'lapsed_usage_discount_amount'},
+    'orb_price': {'exact_amount': 'orb_price_amount'},
+    'without_allowance': {'exact_amount': 'without_allowance_amount'},
+    'without_usage_discount': {'exact_amount': 'without_usage_discount_amount'},
+    'usage_discount_twice': {'exact_amount': 'usage_discount_twice_amount'},
+    'lapsed_usage_discount': {'exact_amount': 'lapsed_usage_discount_amount'},
     'without_amount_discount': {'amount_discount': '0'},
     'amount_discount_twice': {'amount_discount': '2 * amount_discount'},
     'lapsed_amount_discount': {'amount_discount': 'amount_discount + lapsed_amount_discount'},
     'without_percentage_discount': {'percentage_times': 0},
     'percentage_discount_twice': {'percentage_times': 2},
-    'without_maximum': {'maximum': 'cast(null as ' ~ big_decimal_type() ~ ')'},
-    'other_tier_mode': {'subtotal': 'other_mode_amount'},
-    'tier_below': {'subtotal': 'tier_below_amount'},
-    'tier_above': {'subtotal': 'tier_above_amount'},
-    'other_days': {'subtotal': 'other_days_amount'},
-    'billed_quantity': {'subtotal': 'billed_quantity_amount'},
-    'rounded_with_invoice': {'subtotal': 'agreed_amount + rest_of_invoice'},
-    'rounded_down': {'subtotal': 'agreed_amount - half_minor_unit'},
-    'rounded_up': {'subtotal': 'agreed_amount + half_minor_unit'},
+    'without_maximum': {'maximum_amount': 'cast(null as ' ~ big_decimal_type() ~ ')'},
+    'other_tier_mode': {'exact_amount': 'other_mode_amount'},
+    'tier_below': {'exact_amount': 'tier_below_amount'},
+    'tier_above': {'exact_amount': 'tier_above_amount'},
+    'other_days': {'exact_amount': 'other_days_amount'},
+    'billed_quantity': {'exact_amount': 'billed_quantity_amount'},
+    'rounded_with_invoice': {'exact_amount': 'agreed_amount + rest_of_invoice'},
+    'rounded_down': {'exact_amount': 'agreed_amount - half_minor_unit'},
+    'rounded_up': {'exact_amount': 'agreed_amount + half_minor_unit'},
 } -%}
 with invoices as (
 
@@ -103,26 +108,38 @@ reckoned as (
 
 ),
 
-tried as (
+ways as (
 
-    {% for way, changed in ways.items() -%}
-    {% set rated = dict(agreed, **changed) -%}
+    {% for way in ways -%}
     select
-        charge_id,
-        invoice_id,
-        currency,
-        agreed_line_amount,
-        billed_amount,
         '{{ way }}' as way,
         {{ loop.index }} as way_no,
-        {{ to_big_decimal(rated.subtotal) }} as exact_amount,
-        {{ rated.amount_discount }} as amount_discount,
-        percentage_discount,
-        {{ rated.percentage_times }} as percentage_times,
-        {{ rated.maximum }} as maximum_amount,
-    from reckoned
     {{ 'union all' if not loop.last }}
     {% endfor %}
+),
+
+tried as (
+
+    select
+        reckoned.charge_id,
+        reckoned.invoice_id,
+        reckoned.currency,
+        reckoned.agreed_line_amount,
+        reckoned.billed_amount,
+        reckoned.percentage_discount,
+        ways.way,
+        ways.way_no,
+        {% for part, expression in agreed.items() -%}
+        case
+            {% for way, changed in ways.items() if part in changed -%}
+            when ways.way = '{{ way }}' then {{ changed[part] }}
+            {% endfor -%}
+            else {{ expression }}
+        end as {{ part }},
+        {% endfor -%}
+    from reckoned
+    cross join ways
+
 ),
 
 rounded as (

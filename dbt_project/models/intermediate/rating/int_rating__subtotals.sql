@@ -50,25 +50,28 @@ multiplied as (
 
 ),
 
-prorated as (
+attempted as (
 
     select
         charge_id,
-        attempt,
-        {% for amount in amounts -%}
-        case when parts = 1 then {{ amount }} else {{ big_divide(amount, 'parts') }} end as {{ amount }},
+        {% for attempt in attempts -%}
+        max(case when attempt = '{{ attempt }}' then parts end) as {{ attempt }}_parts,
+        max(case when attempt = '{{ attempt }}' then amount end) as {{ attempt }}_amount,
+        {% endfor -%}
+        {% for amount in amounts[1:] -%}
+        max(case when attempt = 'agreed' then {{ amount }} end) as {{ amount }},
         {% endfor -%}
     from multiplied
+    group by charge_id
 
 )
 
 select
     charge_id,
     {% for attempt in attempts -%}
-    max(case when attempt = '{{ attempt }}' then amount end) as {{ attempt }}_amount,
+    case when {{ attempt }}_parts = 1 then {{ attempt }}_amount else {{ big_divide(attempt ~ '_amount', attempt ~ '_parts') }} end as {{ attempt }}_amount,
     {% endfor -%}
     {% for amount in amounts[1:] -%}
-    max(case when attempt = 'agreed' then {{ amount }} end) as {{ amount }},
+    case when agreed_parts = 1 then {{ amount }} else {{ big_divide(amount, 'agreed_parts') }} end as {{ amount }},
     {% endfor -%}
-from prorated
-group by charge_id
+from attempted

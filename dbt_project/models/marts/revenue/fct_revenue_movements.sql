@@ -13,6 +13,17 @@ with months as (
 
 ),
 
+growth as (
+
+    -- on its own, or DuckDB would plan a long division three times for each product of it
+    select
+        *,
+        {{ big_divide('quantity', 'quantity_before') }} as quantity_growth,
+        {{ big_divide('amount', 'amount_before') }} as amount_growth,
+    from months
+
+),
+
 steps as (
 
     -- from last month's revenue to this month's: first as much as now at last month's prices, then at today's, then at today's exchange rates
@@ -20,15 +31,15 @@ steps as (
         *,
         case
             when amount_before = 0 then reporting_amount
-            when quantity_before > 0 then {{ to_decimal(big_multiply('reporting_amount_before', big_divide('quantity', 'quantity_before'))) }}
+            when quantity_before > 0 then {{ to_decimal(big_multiply('reporting_amount_before', 'quantity_growth')) }}
             when amount = 0 then {{ nothing }}
             else reporting_amount_before
         end as at_last_prices,
         case
             when amount_before = 0 or currency = {{ reporting_currency() }} then reporting_amount
-            else {{ to_decimal(big_multiply('reporting_amount_before', big_divide('amount', 'amount_before'))) }}
+            else {{ to_decimal(big_multiply('reporting_amount_before', 'amount_growth')) }}
         end as at_last_rates,
-    from months
+    from growth
 
 ),
 

@@ -1,0 +1,31 @@
+select
+    object_id as ledger_entry_id,
+    customer.external_customer_id as customer_id,
+    credit_block.id as credit_block_id,
+    invoice_id,
+    price_id,
+    entry_type,
+    entry_status,
+    upper(currency) as currency,
+    amount,
+    starting_balance,
+    ending_balance,
+    credit_block.per_unit_cost_basis as cost_basis,
+    coalesce(cost_basis, 0) = 0 as is_promotional,
+    ledger_sequence_number as sequence_number,
+    created_at,
+from objects('raw_orb.credit_ledger', '{
+    "customer": {"external_customer_id": "varchar"},
+    "credit_block": {"id": "varchar", "per_unit_cost_basis": "decimal(38, 9)"},
+    "invoice_id": "varchar",
+    "price_id": "varchar",
+    "entry_type": "varchar",
+    "entry_status": "varchar",
+    "currency": "varchar",
+    "amount": "decimal(38, 9)",
+    "starting_balance": "decimal(38, 9)",
+    "ending_balance": "decimal(38, 9)",
+    "ledger_sequence_number": "bigint",
+    "created_at": "timestamp"
+}')
+where not is_gone

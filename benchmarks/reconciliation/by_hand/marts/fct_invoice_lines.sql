@@ -1,0 +1,21 @@
+select
+    invoice_line_id,
+    invoice_id,
+    customer_id,
+    product_id,
+    price_id,
+    line_kind,
+    price_model,
+    currency,
+    quantity::decimal(38, 9) as quantity,
+    subtotal_amount,
+    discount_amount,
+    minimum_amount,
+    adjusted_amount,
+    credits_applied_amount,
+    tax_amount,
+    amount,
+    period_start,
+    period_end,
+from orb_lines()
+left join items() using (item_id)

@@ -1,0 +1,11 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+
+def pytest_configure() -> None:
+    # On a busy machine a deadline fails what is right.
+    settings.register_profile("tieout", deadline=None)
+    settings.load_profile("tieout")
