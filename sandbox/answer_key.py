@@ -127,9 +127,10 @@ SIDES: dict[str, dict[str, str]] = {
             select customer_id, currency, period, sum(closing_amount) from marts.fct_unbilled_receivable group by all
             """,
         "deferred": f"""
-            select customer_id, currency, month, sum(recognised_amount + voided_amount)
+            select customer_id, currency, month,
+                sum(case when month = list_max($months) then owed_amount else recognised_amount + voided_amount end)
             from marts.fct_deferred_revenue, {_MONTHS}
-            where booked_period <= month and recognised_period > month
+            where booked_period <= month and (recognised_period > month or month = list_max($months))
             group by all
             """,
         "tax": """
@@ -189,24 +190,111 @@ SIDES: dict[str, dict[str, str]] = {
 }
 """By figure what a side says: customer, currency, month and amount; of the balances, what stands at the month's end."""
 
+_SERVED = """
+    create temp macro served(amount, currency, period_start, period_end, until) as
+        sign(amount) * (
+            (
+                2 * abs(cast(amount * if(currency = 'JPY', 1, 100) as hugeint))
+                * greatest(least(until, period_end) - period_start, 0) + (period_end - period_start)
+            ) // (2 * (period_end - period_start))
+        ) * if(currency = 'JPY', 1.00, 0.01)
+    """
+"""What of a fee is earned before a day, rounded to the currency's smallest unit."""
+
+_VIEWS = (
+    """
+    create temp view breaks as
+    select *, coalesce(json_extract_string(evidence, '$.line_kind'), '') as line_kind
+    from reconciliation.fct_breaks where is_open
+    """,
+    # Of a line that is not as agreed both sides, an invoice in another currency line by line. What is agreed and stands on no
+    # line was asked for nowhere.
+    """
+    create temp view misrated as
+    select sides.*, invoices.invoice_date,
+        is_asked and coalesce(period_start >= invoices.invoice_date, false) as is_asked_ahead
+    from (
+        select breaks.customer_id, breaks.currency, charges.invoice_id, charges.line_kind, charges.amount,
+            charges.period_start, charges.period_end,
+            breaks.right_ref is not null and breaks.line_kind <> 'invoice' as is_asked
+        from breaks
+        inner join intermediate.int_rating__lines as charges
+            on breaks.left_ref = charges.charge_id
+            or breaks.line_kind = 'invoice' and breaks.right_ref = charges.invoice_id
+        where breaks.comparison = 'rated__usage_vs_lines' and charges.amount is not null
+        union all
+        select breaks.customer_id, breaks.right_currency, lines.invoice_id, lines.line_kind, -lines.adjusted_amount,
+            lines.period_start, lines.period_end, true
+        from breaks
+        inner join marts.fct_invoice_lines as lines
+            on breaks.right_ref = lines.invoice_line_id
+            or breaks.line_kind = 'invoice' and breaks.right_ref = lines.invoice_id
+        where breaks.comparison = 'rated__usage_vs_lines'
+    ) as sides
+    left join marts.fct_invoices as invoices using (invoice_id)
+    """,
+    """
+    create temp view voided as
+    select lines.*, invoices.invoice_date, invoices.voided_at, lines.period_start >= invoices.invoice_date as is_ahead
+    from breaks
+    inner join marts.fct_stripe_invoices as stripe on breaks.right_ref = stripe.stripe_invoice_id
+    inner join marts.fct_invoices as invoices on stripe.invoice_id = invoices.invoice_id
+    inner join marts.fct_invoice_lines as lines on invoices.invoice_id = lines.invoice_id
+    where cause = 'void_in_orb_only'
+    """,
+    """
+    create temp view voided_parts as
+    select * replace (adjusted_amount - minimum_amount + discount_amount as amount) from voided
+    union all
+    select * replace (minimum_amount as amount, 'minimum' as line_kind) from voided
+    union all
+    select * replace (-discount_amount as amount, 'discount' as line_kind) from voided
+    """,
+    # In which months a line is earned: a fee with each of its days, all else in the month of its service.
+    *(
+        f"""
+        create temp view {months} as
+        select {name}.* replace (
+            case
+                when line_kind = 'fixed_fee' then
+                    served({name}.amount, currency, period_start, period_end, months.until)
+                    - served({name}.amount, currency, period_start, period_end, months.since)
+                when month = strftime(period_start, '%Y-%m') then {name}.amount
+                else 0
+            end as amount
+        ), month
+        from {name}, months
+        """
+        for name, months in (("misrated", "misrated_months"), ("voided_parts", "voided_months"))
+    ),
+)
+
 _TOGETHER = "usage+discount"
 EFFECTS: tuple[tuple[str, str], ...] = (
     # A line that is not as agreed; what is earned and was not asked for stays unbilled, what was asked for and is not earned too.
     *(
-        (
-            figures,
-            f"""
-            select customer_id, {side}currency, period, {sign}{amount}
-            from breaks where comparison = 'rated__usage_vs_lines' and {amount} is not null and {condition}
-            """,
-        )
-        for side, sign, amount in (("", "", "left_amount"), ("right_", "-", "right_amount"))
+        (figures, f"select customer_id, currency, month, amount from misrated_months where {condition}")
         for figures, condition in (
             (_TOGETHER, "line_kind = 'usage'"),
             *((kind, f"line_kind = '{kind}'") for kind in ("fixed_fee", "percent_fee", "minimum")),
-            ("+".join(EARNED), "line_kind = 'invoice'"),
             ("earned", "true"),
-            ("unbilled", "true"),
+            ("unbilled", "not is_asked_ahead"),
+        )
+    ),
+    *(
+        (
+            figure,
+            f"""
+            select customer_id, currency, strftime(invoice_date, '%Y-%m'), amount from misrated where is_asked_ahead
+            {released}
+            """,
+        )
+        for figure, released in (
+            ("unbilled", ""),
+            (
+                "deferred",
+                "union all select customer_id, currency, month, -amount from misrated_months where is_asked_ahead",
+            ),
         )
     ),
     # Credit that is not in the ledger, or should not be.
@@ -267,38 +355,25 @@ EFFECTS: tuple[tuple[str, str], ...] = (
     ),
     # An invoice that Orb voided and that still is owed: all that it bills.
     *(
-        (
-            figure,
-            f"""
-            select lines.customer_id, lines.currency, strftime({day}, '%Y-%m'), sum({amount})
-            from breaks
-            inner join marts.fct_stripe_invoices as stripe on breaks.right_ref = stripe.stripe_invoice_id
-            inner join marts.fct_invoices as invoices on stripe.invoice_id = invoices.invoice_id
-            inner join marts.fct_invoice_lines as lines on invoices.invoice_id = lines.invoice_id
-            where cause = 'void_in_orb_only' and {condition} group by all
-            """,
-        )
-        for figure, day, amount, condition in (
-            *(
-                (
-                    kind,
-                    "lines.period_start",
-                    "lines.adjusted_amount - lines.minimum_amount + lines.discount_amount",
-                    f"lines.line_kind = '{kind}'",
-                )
-                for kind in ("usage", "fixed_fee", "percent_fee")
-            ),
-            ("minimum", "lines.period_start", "lines.minimum_amount", "true"),
-            ("discount", "lines.period_start", "-lines.discount_amount", "true"),
-            ("earned", "lines.period_start", "lines.adjusted_amount", "true"),
-            ("unbilled", "lines.period_start", "lines.adjusted_amount", "true"),
-            ("unbilled", "invoices.invoice_date", "-lines.adjusted_amount", "true"),
-            ("deferred", "invoices.invoice_date", "-lines.amount", "true"),
-            ("deferred", "invoices.voided_at", "lines.amount", "true"),
-            ("tax", "invoices.voided_at", "lines.tax_amount", "true"),
-            ("receivable", "invoices.voided_at", "lines.amount + lines.tax_amount", "true"),
+        (figure, f"select customer_id, currency, month, amount from voided_months where {condition}")
+        for figure, condition in (
+            *((kind, f"line_kind = '{kind}'") for kind in ("usage", "fixed_fee", "percent_fee", "minimum", "discount")),
+            ("earned", "true"),
+            ("unbilled", "not is_ahead"),
         )
     ),
+    *(
+        (figure, f"select customer_id, currency, strftime({day}, '%Y-%m'), {amount} from voided where {condition}")
+        for figure, day, amount, condition in (
+            ("unbilled", "invoice_date", "-adjusted_amount", "not is_ahead"),
+            ("deferred", "invoice_date", "adjusted_amount", "is_ahead"),
+            ("deferred", "invoice_date", "-amount", "true"),
+            ("deferred", "voided_at", "amount", "true"),
+            ("tax", "voided_at", "tax_amount", "true"),
+            ("receivable", "voided_at", "amount + tax_amount", "true"),
+        )
+    ),
+    ("deferred", "select customer_id, currency, month, -amount from voided_months where is_ahead"),
     # An invoice that Stripe has given up and Orb has not.
     (
         "receivable",
@@ -360,11 +435,15 @@ def check(dataset: Path, warehouse: Path) -> Verdict:
         truth, months = _truth(dataset, known_on)
         connection.execute(
             """
-            create temp view breaks as
-            select *, coalesce(json_extract_string(evidence, '$.line_kind'), '') as line_kind
-            from reconciliation.fct_breaks where is_open
-            """
+            create temp table months as
+            select month, cast(month || '-01' as date) as since,
+                least(cast(cast(month || '-01' as date) + interval 1 month as date), cast($known_on as date) + 1) as until
+            from (select unnest($months) as month)
+            """,
+            {"months": months, "known_on": known_on},
         )
+        for statement in (_SERVED, *_VIEWS):
+            connection.execute(statement)
         effects = [effect for figures, query in EFFECTS for effect in _effects(connection, figures, query, months)]
         total = Verdict(0, 0, ())
         for side, queries in SIDES.items():

@@ -6,7 +6,7 @@ All amounts are integers in the currency's minor unit.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -64,7 +64,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Invoice:
-    """An Orb invoice. `source`: subscription or one_off. A draft has no `issued_at` and no `due_at`."""
+    """An Orb invoice. `source`: subscription or one_off. A draft has no `issued_at` and no `due_at`.
+
+    Its period is that of the usage it bills; of a fee in advance on an invoice of its own, the fee's.
+    """
 
     id: str
     number: str
@@ -72,15 +75,12 @@ class Invoice:
     source: str
     period_start: date
     period_end: date
+    invoice_date: date
     created_at: int
     issued_at: int | None
     due_at: int | None
     voided_at: int | None
     lines: tuple[Line, ...]
-
-    @property
-    def invoice_date(self) -> date:
-        return self.period_end
 
     @property
     def amount_due(self) -> int:
@@ -449,37 +449,66 @@ def build_invoices(
     usage: Mapping[str, Ints],
     wallets: Mapping[str, Wallet],
 ) -> list[Invoice]:
-    """Every customer's month in arrears, a draft for the month that is running, one invoice issued in error and voided."""
+    """Every customer's month in arrears, with the fee of the next one where that is paid in advance; the first such fee on an
+    invoice of its own; a draft for the month that is running; one invoice issued in error and voided."""
     invoices: list[Invoice] = []
     for month in [*calendar.month_starts(), calendar.usage_end]:
         for customer in company:
             if month < customer.start.replace(day=1) or (customer.end is not None and month >= customer.end):
                 continue
-            is_draft = month == calendar.usage_end
+            if month == customer.start.replace(day=1):
+                invoices += _of_first_fee(keys, customer, _number(keys, len(invoices)))
+            end = add_months(month, 1)
             lines = _lines(keys, calendar, customer, month, usage, wallets.get(customer.id))
-            period_end = add_months(month, 1)
-            issued_at = None
-            if not is_draft:
-                issued_at = instant(period_end) + 12 * HOUR + customer.position * 37
-            terms = customer.contract.net_terms_days if customer.contract else 0
-            invoices.append(
-                Invoice(
-                    id=invoice_id(keys, customer, month),
-                    number=_number(keys, len(invoices)),
-                    customer=customer,
-                    source="subscription",
-                    period_start=max(month, customer.start),
-                    period_end=period_end,
-                    created_at=instant(max(month, customer.start)),
-                    issued_at=issued_at,
-                    due_at=None if is_draft else instant(period_end) + terms * DAY,
-                    voided_at=None,
-                    lines=lines,
-                )
+            invoice = Invoice(
+                id=invoice_id(keys, customer, month),
+                number=_number(keys, len(invoices)),
+                customer=customer,
+                source="subscription",
+                period_start=max(month, customer.start),
+                period_end=end,
+                invoice_date=end,
+                created_at=instant(max(month, customer.start)),
+                issued_at=None,
+                due_at=None,
+                voided_at=None,
+                lines=lines,
             )
+            invoices.append(invoice if month == calendar.usage_end else _issued(invoice))
     contract = next(customer for customer in company if customer.contract and customer.start == calendar.first_day)
     invoices.append(_issued_in_error(keys, calendar, contract, _number(keys, len(invoices))))
     return invoices
+
+
+def _issued(invoice: Invoice) -> Invoice:
+    """At noon of its date, to be paid within the contract's terms."""
+    customer, start = invoice.customer, instant(invoice.invoice_date)
+    terms = customer.contract.net_terms_days if customer.contract else 0
+    return replace(invoice, issued_at=start + 12 * HOUR + customer.position * 37, due_at=start + terms * DAY)
+
+
+def _of_first_fee(keys: Keys, customer: Customer, number: str) -> Iterator[Invoice]:
+    """What a contract pays in advance for its first cycle is billed when it begins, when there is no usage yet."""
+    fee = customer.prices.get(PLATFORM_FEE.code)
+    if fee is None or not fee.cycle.is_in_advance:
+        return
+    line = _fee_line(keys, customer, customer.start.replace(day=1), fee)
+    yield _issued(
+        Invoice(
+            id=keys.id("", f"orb invoice/{customer.id}/in advance", 16),
+            number=number,
+            customer=customer,
+            source="subscription",
+            period_start=line.start,
+            period_end=line.end,
+            invoice_date=customer.start,
+            created_at=instant(customer.start),
+            issued_at=None,
+            due_at=None,
+            voided_at=None,
+            lines=(line,),
+        )
+    )
 
 
 def _number(keys: Keys, order: int) -> str:
@@ -505,15 +534,21 @@ def _lines(
         lines.append(repriced(line, customer, line.price, terms_of(customer, product, line.start)))
     if customer.contract is None:
         return tuple(lines)
-    fee = new_line(keys, customer, month, customer.prices[PLATFORM_FEE.code], {"": MICRO})
-    lines.append(repriced(fee, customer, fee.price, Terms()))
+    fee = customer.prices[PLATFORM_FEE.code]
+    begins = add_months(month, 1) if fee.cycle.is_in_advance else month
+    if fee.cycle.begins(begins, customer.start):
+        lines.append(_fee_line(keys, customer, begins, fee))
     return with_dependent_lines(keys, customer, month, lines)
 
 
+def _fee_line(keys: Keys, customer: Customer, month: date, fee: Price) -> Line:
+    return repriced(new_line(keys, customer, month, fee, {"": MICRO}), customer, fee, Terms())
+
+
 def new_line(keys: Keys, customer: Customer, month: date, price: Price, by_model: dict[str, int]) -> Line:
-    """A line of a customer's month that nothing is charged for yet."""
+    """A line of the customer's cycle that begins with a month; nothing is charged for it yet."""
     line_id = keys.id("", f"orb line/{customer.id}/{month}/{price.id}", 16)
-    start, end = max(month, customer.start), add_months(month, 1)
+    start, end = max(month, customer.start), add_months(month, price.cycle.months)
     return Line(line_id, price, start, end, sum(by_model.values()), by_model, 0, (), 0, 0)
 
 
@@ -524,10 +559,15 @@ def terms_of(customer: Customer, product: Product, day: date) -> Terms:
 
 def repriced(line: Line, customer: Customer, price: Price, terms: Terms) -> Line:
     """The line as a price and terms make it; the price that it names stays."""
-    days = ((line.end - line.start).days, (line.end - add_months(line.end, -1)).days)
+    days = ((line.end - line.start).days, days_of_cycle(line))
     subtotal = to_minor(exact_amount(price, line.by_model, days=days), price.currency)
     discounted = to_minor(exact_amount(price, line.by_model, terms.usage_discount, days), price.currency)
     return charged(line, customer, subtotal, adjustments(subtotal, discounted, terms, price.currency))
+
+
+def days_of_cycle(line: Line) -> int:
+    """The days of the whole cycle that a line bills, all of it or a part."""
+    return (line.end - add_months(line.end, -line.price.cycle.months)).days
 
 
 def charged(line: Line, customer: Customer, subtotal: int, adjustments: tuple[tuple[str, int], ...]) -> Line:
@@ -537,10 +577,15 @@ def charged(line: Line, customer: Customer, subtotal: int, adjustments: tuple[tu
 
 
 def with_dependent_lines(keys: Keys, customer: Customer, month: date, lines: Sequence[Line]) -> tuple[Line, ...]:
-    """A contract's usage lines and fixed fees, followed by the lines that depend on the usage lines' amounts."""
+    """A contract's usage lines and fixed fees, followed by the lines that depend on the usage lines' amounts.
+
+    Where no usage is billed nothing depends on it: a fee in advance on an invoice of its own reaches no commitment.
+    """
     assert customer.contract is not None
     own = [line for line in lines if line.price.purpose in ("usage", "fixed_fee")]
     usage = [line for line in own if line.price.purpose == "usage"]
+    if not usage:
+        return tuple(own)
     if SUPPORT.code in customer.prices:
         fee = new_line(keys, customer, month, customer.prices[SUPPORT.code], {"": MICRO})
         base = to_major(sum(line.subtotal for line in usage), customer.currency)
@@ -579,6 +624,7 @@ def _issued_in_error(keys: Keys, calendar: Calendar, customer: Customer, number:
         source="one_off",
         period_start=month,
         period_end=day,
+        invoice_date=day,
         created_at=issued_at - HOUR,
         issued_at=issued_at,
         due_at=issued_at + 30 * DAY,

@@ -7,7 +7,7 @@ falls into its own month, however its days share it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -69,7 +69,11 @@ def books(world: World, agreed: Sequence[Invoice], besides: Cash) -> Iterator[Po
 
 
 def _of_invoice(world: World, issued: Invoice, agreed: Invoice) -> Iterator[Posting]:
-    """Earned as agreed, asked for as issued: what the two differ by stays unbilled."""
+    """Earned as agreed, asked for as issued: what the two differ by stays unbilled.
+
+    A day before its invoice's date, or that no line asks for, is unbilled when it is earned; a day on or after it was deferred
+    until then.
+    """
     customer, currency, on = issued.customer, issued.customer.currency, issued.invoice_date
     if customer.is_internal:
         return
@@ -82,12 +86,20 @@ def _of_invoice(world: World, issued: Invoice, agreed: Invoice) -> Iterator[Post
             yield Posting("receivable", customer.id, currency, day, sign * (asked + tax))
             yield Posting("tax", customer.id, currency, day, sign * tax)
         return
+    is_draft = issued.issued_at is None
+    asked_for = {line.id for line in issued.lines if not is_draft and agreed.customer == issued.customer}
+    ahead = 0
     for line in _earned_lines(world, issued, agreed):
-        for posting in _earned(line, agreed.customer, is_draft=issued.issued_at is None):
+        for posting in _earned(line, agreed.customer, is_draft=is_draft):
             yield posting
-            yield Posting("unbilled", posting.customer_id, posting.currency, posting.day, posting.amount)
-    if issued.issued_at is not None:
-        yield Posting("unbilled", customer.id, currency, on, -asked)
+            if line.id in asked_for and posting.day >= on:
+                ahead += posting.amount
+                yield replace(posting, figure="deferred", amount=-posting.amount)
+            else:
+                yield replace(posting, figure="unbilled")
+    if not is_draft:
+        yield Posting("deferred", customer.id, currency, on, ahead)
+        yield Posting("unbilled", customer.id, currency, on, ahead - asked)
         yield Posting("receivable", customer.id, currency, on, asked + tax)
         yield Posting("tax", customer.id, currency, on, tax)
 

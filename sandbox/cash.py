@@ -242,9 +242,9 @@ def _invoice_payments(keys: Keys, calendar: Calendar, invoice: Invoice) -> list[
 
 
 def _months_ago(calendar: Calendar, invoice: Invoice) -> int:
-    """0 for an invoice of the last month of usage, 1 for one of the month before."""
-    end, last = invoice.period_end, calendar.usage_end
-    return (last.year - end.year) * 12 + last.month - end.month
+    """0 for an invoice dated when the last month of usage was over, 1 for one dated the month before."""
+    day, last = invoice.invoice_date, calendar.usage_end
+    return (last.year - day.year) * 12 + last.month - day.month
 
 
 def _is_receivable(customer: Customer, months_ago: int) -> bool:

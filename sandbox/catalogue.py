@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
@@ -53,6 +53,26 @@ MODELS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """For how many months a price bills at once, and whether before they begin or when they are over.
+
+    Cycles follow one another from the first of the month in which a contract begins; the first one is cut to its days.
+    """
+
+    months: int = 1
+    is_in_advance: bool = False
+
+    def begins(self, month: date, since: date) -> bool:
+        """Whether a cycle of a contract since a day begins with this month."""
+        return (month.year * 12 + month.month - since.year * 12 - since.month) % self.months == 0
+
+
+MONTHLY = Cycle()
+MONTHLY_IN_ADVANCE = Cycle(is_in_advance=True)
+YEARLY_IN_ADVANCE = Cycle(months=12, is_in_advance=True)
+
+
+@dataclass(frozen=True)
 class Price:
     """A price of Orb: `config` is Orb's configuration of the model type.
 
@@ -66,6 +86,7 @@ class Price:
     model_type: str
     config: dict[str, Any]
     purpose: str
+    cycle: Cycle = MONTHLY
 
 
 @dataclass(frozen=True)
@@ -154,6 +175,7 @@ def contract_prices(
     """
     factor = Decimal("0.92") - Decimal("0.04") * (number % 5)
     variant = number % 3
+    cycle = fee_cycle(number)
     models: dict[str, tuple[str, dict[str, Any]]] = {
         "text_input": _text_input(number, month["text_input"], currency, factor),
         "text_output": ("tiered", _tiers(_steps(month["text_output"], *_OUTPUT_AMOUNTS), currency, factor)),
@@ -165,7 +187,7 @@ def contract_prices(
         "gpu_compute": ("tiered", _tiers(_steps(month["gpu_compute"], "0.00125", "0.0011", "0.001"), currency, factor))
         if number % 2 == 0
         else ("unit", {"unit_amount": _amount("0.0012", currency, factor)}),
-        "platform_fee": ("unit", {"unit_amount": _amount(fee_usd, currency), "prorated": True}),
+        "platform_fee": ("unit", {"unit_amount": _amount(fee_usd, currency, Decimal(cycle.months)), "prorated": True}),
     }
     if number % 2 == 0:
         bounds = {"minimum_amount": _amount("2", currency), "maximum_amount": _amount("2500", currency)}
@@ -175,8 +197,14 @@ def contract_prices(
         for product in PRODUCTS
         if product.code in models
     }
+    fee = replace(prices["platform_fee"], cycle=cycle)
     minimum = _price(keys, f"{contract_id}_minimum", PLATFORM_FEE, currency, "unit", {"unit_amount": "0"}, "minimum")
-    return {**prices, "minimum": minimum}
+    return {**prices, "platform_fee": fee, "minimum": minimum}
+
+
+def fee_cycle(number: int) -> Cycle:
+    """When a contract pays its platform fee: half of them when the month is over, the others ahead, by month or by year."""
+    return {0: MONTHLY_IN_ADVANCE, 1: YEARLY_IN_ADVANCE}.get(number % 4, MONTHLY)
 
 
 def contract_adjustments(

@@ -360,9 +360,13 @@ def misrated_whole(views: Views, earlier: Sequence[Answer]) -> set[str]:
 
 
 def invoice_of_chain(views: Views, code: str, chained: Answer) -> Answer:
-    """The same on the invoice that bills the customer's month in which the chain begins."""
+    """The same on the invoice that bills the customer's usage of the month in which the chain begins."""
     billed = (chained.customer_id, chained.period)
-    invoice = next(i for i in views.world.invoices if (i.customer.id, month(i.period_start)) == billed)
+    invoice = next(
+        i
+        for i in views.world.invoices
+        if (i.customer.id, month(i.period_start)) == billed and i.period_end == i.invoice_date
+    )
     stripe_invoice_id = stripe.stripe_invoice_id(views.keys, invoice)
     views.taken.add(stripe_invoice_id)
     return _dated_anew(views, code, stripe_invoice_id)

@@ -17,6 +17,7 @@ from sandbox.billing import (
     Invoice,
     Line,
     charged,
+    days_of_cycle,
     exact_amount,
     new_line,
     repriced,
@@ -62,7 +63,7 @@ class Rating:
     def carriers(self) -> Iterator[tuple[Invoice, Line]]:
         """Untouched lines of contracts' invoices of all months but the last."""
         for invoice in self.invoices.values():
-            is_last = invoice.period_end >= self.billed.calendar.usage_end
+            is_last = invoice.invoice_date >= self.billed.calendar.usage_end
             is_regular = invoice.customer.contract is not None and invoice.source == "subscription"
             if is_regular and not is_last and invoice.id not in self.whole:
                 yield from ((invoice, line) for line in invoice.lines if line.id not in self.taken)
@@ -112,11 +113,27 @@ def _answer(code: str, customer: Customer, line: Line, minor: int, left: bool = 
 
 
 def _choose_lines(
-    rating: Rating, code: str, what: str, places: Iterable[tuple[Invoice, Line]]
+    rating: Rating, code: str, what: str, places: Iterable[tuple[Invoice, Line]], count: int | None = None
 ) -> list[tuple[Invoice, Line]]:
     found = {line.id: (invoice, line) for invoice, line in places}
     carriers = [Carrier(i, invoice.customer.id, invoice.customer.currency) for i, (invoice, _) in found.items()]
-    return [found[carrier.id] for carrier in choose(rating, code, what, carriers)]
+    return [found[carrier.id] for carrier in choose(rating, code, what, carriers, count)]
+
+
+def _choose_fees(rating: Rating, code: str, besides: Sequence[tuple[Invoice, Line]]) -> list[tuple[Invoice, Line]]:
+    """A fee in advance that stands beside a month's usage, of another customer; a small world has too few to spare one."""
+    if rating.times == 1:
+        return []
+    others = {invoice.customer.id for invoice, _ in besides}
+    places = [
+        (invoice, line)
+        for invoice, line in rating.carriers()
+        if line.price.purpose == "fixed_fee"
+        and line.start == invoice.invoice_date
+        and len(invoice.lines) > 1
+        and invoice.customer.id not in others
+    ]
+    return _choose_lines(rating, code, "fees in advance", places, 1)
 
 
 def _changed(rating: Rating, code: str) -> list[Answer]:
@@ -244,9 +261,8 @@ def _wrong_quantities(rating: Rating, invoice: Invoice, line: Line) -> Iterator[
 
 
 def _wrong_prorations(rating: Rating, invoice: Invoice, line: Line) -> Iterator[Line]:
-    """The whole month's fee for a part of it, or one day too many."""
-    whole = (line.end - add_months(line.end, -1)).days
-    days = (line.end - line.start).days
+    """The whole cycle's fee for a part of it, or one day too many."""
+    whole, days = days_of_cycle(line), (line.end - line.start).days
     if line.price.purpose == "fixed_fee" and days < whole:
         for counted in (whole, days + 1):
             amount = rate(line.price.model_type, line.price.config, Decimal(1), {}, (counted, whole))
@@ -283,10 +299,11 @@ _WAYS: dict[str, tuple[str, Callable[[Rating, Invoice, Line], Iterator[Line]]]] 
 
 
 def _line_missing(rating: Rating, code: str) -> list[Answer]:
-    """Usage that no line bills."""
+    """Usage, or a fee that was due in advance, that no line bills."""
     places = [(i, line) for i, line in rating.carriers() if line.price.purpose == "usage" and line.adjusted]
     answers = []
-    for invoice, line in _choose_lines(rating, code, "usage lines of contracts", places):
+    usage = _choose_lines(rating, code, "usage lines of contracts", places)
+    for invoice, line in [*usage, *_choose_fees(rating, code, usage)]:
         now = rating.invoices[invoice.id]
         rating.put(now, [other for other in now.lines if other.id != line.id])
         answers.append(_answer(code, invoice.customer, line, line.adjusted, right=False))
@@ -294,16 +311,17 @@ def _line_missing(rating: Rating, code: str) -> list[Answer]:
 
 
 def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
-    """The list price was left on the subscription and bills requests that nobody made, beside the contract's line."""
+    """The list price was left on the subscription and bills requests that nobody made, beside the contract's line; or a fee in
+    advance is billed twice, and of the two the one with the later id has no service behind it."""
     places = [
         (invoice, line)
         for invoice, line in rating.carriers()
-        if line.price.purpose == "fixed_fee"
-        and invoice.customer.prices["text_requests"].id in {other.price.id for other in invoice.lines}
+        if line.price.purpose == "usage" and line.price.product.code == "text_requests"
     ]
     rng = rating.keys.rng(f"defects/{code}/quantities")
     answers = []
-    for invoice, _ in _choose_lines(rating, code, "fees of contracts", places):
+    requests = _choose_lines(rating, code, "request lines of contracts", places)
+    for invoice, _ in requests:
         customer, now = invoice.customer, rating.invoices[invoice.id]
         price = list_prices(rating.keys, customer.currency)["text_requests"]
         quantity = int(rng.integers(200, 2000)) * MICRO
@@ -313,6 +331,13 @@ def _line_without_usage(rating: Rating, code: str) -> list[Answer]:
         rating.taken.add(extra.id)
         rating.put(now, [*now.lines, extra])
         answers.append(_answer(code, customer, extra, -extra.adjusted, left=False))
+    for invoice, line in _choose_fees(rating, code, requests):
+        now = rating.invoices[invoice.id]
+        extra = replace(line, id=rating.keys.id("", f"{line.id}/again", 16))
+        rating.taken.add(extra.id)
+        rating.put(now, [*now.lines, extra])
+        second = max(line, extra, key=lambda each: each.id)
+        answers.append(_answer(code, invoice.customer, second, -second.adjusted, left=False))
     return answers
 
 

@@ -210,7 +210,12 @@ def _contract(customer: Customer) -> Object:
 
 
 def _override(price: Price) -> Object:
-    return {"price_model": price.model_type, "config": price.config, "orb_price_id": price.id}
+    """What is agreed of a price; how it is billed only where that is not by the month and when the month is over."""
+    cycle = price.cycle
+    billed: Object = {"billing_mode": "in_advance"} if cycle.is_in_advance else {}
+    if cycle.months != 1:
+        billed["billing_cycle_months"] = cycle.months
+    return {"price_model": price.model_type, "config": price.config, "orb_price_id": price.id, **billed}
 
 
 def _adjustment(adjustment: Adjustment) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -174,7 +174,7 @@ _PRICE_TYPE = {
 def _price(keys: Keys, price: Price, created_at: str, usage_prices: Sequence[str] = ()) -> Object:
     """`usage_prices`: ids of the prices that a percentage is taken of."""
     is_usage = price.purpose == "usage"
-    cycle = {"duration": 1, "duration_unit": "month"}
+    cycle = {"duration": price.cycle.months, "duration_unit": "month"}
     return {
         "metadata": {"product_code": price.product.code},
         "id": price.id,
@@ -185,8 +185,8 @@ def _price(keys: Keys, price: Price, created_at: str, usage_prices: Sequence[str
         "model_type": price.model_type,
         f"{price.model_type}_config": price.config,
         "created_at": created_at,
-        "cadence": "monthly",
-        "billing_mode": "in_arrear",
+        "cadence": {1: "monthly", 12: "annual"}[price.cycle.months],
+        "billing_mode": "in_advance" if price.cycle.is_in_advance else "in_arrear",
         "billing_cycle_configuration": cycle,
         "invoicing_cycle_configuration": None,
         "billable_metric": {"id": metric_id(keys, price.product)} if is_usage else None,
@@ -273,7 +273,8 @@ def _subscription(
 ) -> Object:
     start, end = iso(instant(customer.start)), iso(instant(customer.end)) if customer.end else None
     month = world.calendar.now.replace(day=1)
-    period = (None, None) if end else (iso(instant(month)), iso(instant(add_months(month, 1))))
+    running = {price.id: (None, None) if end else _cycle(customer, price, month) for price in customer.prices.values()}
+    period = (None, None) if end else _spanning(month, 1)
     kind = "enterprise" if customer.contract else "pay_as_you_go"
     intervals = {
         price.id: keys.id("", f"price interval/{customer.id}/{price.id}", 16) for price in customer.prices.values()
@@ -299,7 +300,7 @@ def _subscription(
         "net_terms": customer.contract.net_terms_days if customer.contract else 0,
         "redeemed_coupon": None,
         "billing_cycle_day": 1,
-        "billing_cycle_anchor_configuration": {"day": 1, "month": None, "year": None},
+        "billing_cycle_anchor_configuration": {"day": 1, "month": _anchor_month(customer), "year": None},
         "invoicing_threshold": None,
         "price_intervals": [
             {
@@ -310,8 +311,8 @@ def _subscription(
                 "billing_cycle_day": 1,
                 "can_defer_billing": False,
                 "fixed_fee_quantity_transitions": None,
-                "current_billing_period_start_date": period[0],
-                "current_billing_period_end_date": period[1],
+                "current_billing_period_start_date": running[price.id][0],
+                "current_billing_period_end_date": running[price.id][1],
                 "filter": None,
                 "usage_customer_ids": None,
                 "metric_parameter_overrides": None,
@@ -335,6 +336,22 @@ def _subscription(
         "maximum_intervals": [],
         "pending_subscription_change": None,
     }
+
+
+def _anchor_month(customer: Customer) -> int | None:
+    """The month in which cycles of more than one month begin."""
+    return customer.start.month if any(price.cycle.months > 1 for price in customer.prices.values()) else None
+
+
+def _cycle(customer: Customer, price: Price, month: date) -> tuple[str, str]:
+    """The billing period of a price that a month is in."""
+    while not price.cycle.begins(month, customer.start):
+        month = add_months(month, -1)
+    return _spanning(month, price.cycle.months)
+
+
+def _spanning(month: date, months: int) -> tuple[str, str]:
+    return iso(instant(month)), iso(instant(add_months(month, months)))
 
 
 def _adjustments(keys: Keys, customer: Customer) -> Iterator[tuple[Object, str, str | None]]:

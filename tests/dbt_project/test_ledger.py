@@ -247,6 +247,7 @@ class Life:
         end = (start + timedelta(days=31)).replace(day=1)
         status = ("issued", "paid", "synced", "draft", "void")[choice % 5]
         on = start if choice % 2 or end > KNOWN_ON else end
+        ahead = (0, 40, 365)[choice % 3]
         tax = self._cent(amount, 4)
         for kind, adjusted, discount, minimum, credits in (
             ("usage", amount, self._cent(amount, 3), Decimal(0), self._cent(amount, choice + 1)),
@@ -268,8 +269,8 @@ class Life:
                 minimum_amount=minimum,
                 credits_applied_amount=credits,
                 tax_amount=tax,
-                period_start=start,
-                period_end=end,
+                period_start=on if kind == "fixed_fee" and ahead else start,
+                period_end=on + timedelta(days=ahead) if kind == "fixed_fee" and ahead else end,
             )
             names = {"invoice_line_id": line, "invoice_id": name, "item_id": item, "price_id": f"{kind}_price"}
             self._add("stg_orb__invoice_lines", **names, adjusted_subtotal_amount=adjusted, is_deleted=False)
@@ -622,6 +623,51 @@ def test_each_identity_is_seen_to_break(books: Books) -> None:
         books.connection.rollback()
     assert unseen == []
     assert PLANTED.keys() == IDENTITIES.keys()
+
+
+def test_a_year_paid_in_advance_is_earned_by_the_day_and_owed_until_then(books: Books) -> None:
+    """The example of DECISIONS.md: 365.00 dated 1 July, known on 20 November."""
+    owner = {"invoice_id": "inv", "customer_id": "acct_0", "currency": "USD"}
+    line = {
+        "invoice_line_id": "line",
+        "product_id": "fixed_fee",
+        "price_id": "fixed_fee_price",
+        "line_kind": "fixed_fee",
+    }
+    amounts = dict.fromkeys(("discount_amount", "minimum_amount", "credits_applied_amount", "tax_amount"), 0)
+    start, end = date(2026, 7, 1), date(2027, 7, 1)
+    books.build(
+        {
+            **lived([]),
+            "int_core__known_at": [{"known_at": _at(date(2026, 11, 20))}],
+            "dim_customers": [{"customer_id": "acct_0", "is_internal": False}],
+            "fct_invoices": [
+                owner
+                | {"status": "paid", "invoice_source": "subscription", "amount_due": 365, "tax_amount": 0}
+                | {"is_internal": False, "invoice_date": start, "due_date": start, "issued_at": _at(start)}
+            ],
+            "fct_invoice_lines": [
+                owner | line | amounts | {"adjusted_amount": 365, "period_start": start, "period_end": end}
+            ],
+        }
+    )
+    query = """
+        select period, sum(-amount) filter (account_id = 'revenue'),
+            sum(sum(-amount) filter (account_id = 'deferred_revenue')) over (order by period)
+        from {int_journal__entries} where account_id in ('revenue', 'deferred_revenue') group by period order by period
+        """
+    assert books.connection.execute(query.format(**books.addresses)).fetchall() == [
+        ("2026-07", 31, 334),
+        ("2026-08", 31, 303),
+        ("2026-09", 30, 273),
+        ("2026-10", 31, 242),
+        ("2026-11", 20, 222),
+    ]
+    owed = "select sum(owed_amount), max(recognised_period) from {fct_deferred_revenue}"
+    assert books.connection.execute(owed.format(**books.addresses)).fetchone() == (222, "2027-06")
+    unbilled = "select count(*) from {fct_unbilled_receivable}"
+    assert books.connection.execute(unbilled.format(**books.addresses)).fetchone() == (0,)
+    assert books.broken() == {}
 
 
 @settings(max_examples=4, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))

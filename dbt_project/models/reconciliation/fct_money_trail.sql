@@ -1,4 +1,5 @@
-{#- a month is the month of the service; what no invoice says, money paid in advance, is of the month in which it was paid -#}
+{#- a month is the month of the service, of an invoice the first that it bills: its payments are not split; what no invoice says, money paid for
+    credit, is of the month in which it was paid -#}
 with lines as (
 
     select

@@ -196,5 +196,4 @@ checked as (
         'booked_on': 'cast(l.booked_on as string)',
         'balance_before_booked_on': 'cast(coalesce(l.balance_booked_on, l.booked_before) as string)',
     },
-    upstream={'banked__payouts_vs_bank': 1},
 ) }}

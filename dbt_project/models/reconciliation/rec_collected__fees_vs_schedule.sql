@@ -12,7 +12,6 @@ with transactions as (
         found.reporting_category = 'charge' and found.exchange_rate is not null as is_converted,
         found.currency,
         found.gross_amount,
-        found.fee_amount as stated_amount,
         {{ to_decimal('found.gross_amount - found.net_amount') }} as kept_amount,
         {{ date_of('found.created_at') }} as created_on,
     from {{ ref('fct_balance_transactions') }} as found
@@ -101,12 +100,11 @@ right_side as (
         {{ year_month('transactions.created_on') }} as period,
         transactions.currency,
         transactions.kept_amount as amount,
-        transactions.stated_amount,
         transactions.applies_to,
         expected.balance_transaction_id is null as is_unscheduled,
     from transactions
     left join expected on transactions.balance_transaction_id = expected.balance_transaction_id
-    where expected.balance_transaction_id is not null or transactions.kept_amount <> 0 or transactions.stated_amount <> 0
+    where expected.balance_transaction_id is not null or transactions.kept_amount <> 0
 
 ),
 

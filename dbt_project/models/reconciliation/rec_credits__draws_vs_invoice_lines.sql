@@ -19,8 +19,8 @@ applied as (
         lines.customer_id,
         lines.currency,
         invoices.invoice_date,
-        min(lines.period_start) as period_start,
-        max(lines.period_end) as period_end,
+        min(case when lines.line_kind = 'usage' then lines.period_start end) as period_start,
+        max(case when lines.line_kind = 'usage' then lines.period_end end) as period_end,
         {{ sum_decimal('lines.credits_applied_amount') }} as amount,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join invoices on lines.invoice_id = invoices.invoice_id

@@ -136,7 +136,7 @@ right_side as (
         {'cause': 'price_currency_differs', 'when': 'l.currency <> r.currency'},
         {'cause': 'minimum_missed', 'when': "m.is_different and l.line_kind = 'minimum'"},
         {'cause': 'line_missing', 'when': 'm.is_different and m.right_ref is null'},
-        {'cause': 'line_without_usage', 'when': "r.line_kind = 'usage' and r.quantity <> 0 and r.quantity_behind = 0"},
+        {'cause': 'line_without_usage', 'when': "r.line_kind in ('usage', 'fixed_fee') and r.quantity <> 0 and r.quantity_behind = 0"},
         {'cause': 'price_differs', 'when': "m.is_different and l.explained_by = 'orb_price'"},
         {'cause': 'allowance_ignored', 'when': "m.is_different and l.explained_by = 'without_allowance'"},
         {'cause': 'discount_misapplied', 'when': "m.is_different and l.explained_by like '%_discount%'"},

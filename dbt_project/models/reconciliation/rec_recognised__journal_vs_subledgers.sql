@@ -1,12 +1,5 @@
 {#- left: what the journal moved on a control account in a month, debits less credits; right: the same by the account's sub-ledger -#}
-with known as (
-
-    select {{ date_of('known_at') }} as known_on
-    from {{ ref('int_core__known_at') }}
-
-),
-
-invoices as (
+with invoices as (
 
     select
         customer_id,
@@ -52,7 +45,7 @@ credit_liabilities as (
     ('accounts_receivable', 'customer_id', year_month('valid_from'), 'change_amount', ref('fct_receivable_balances'), none),
     ('unbilled_receivable', 'customer_id', 'period', 'closing_amount - opening_amount', ref('fct_unbilled_receivable'), none),
     ('deferred_revenue', 'customer_id', 'booked_period', '-recognised_amount - voided_amount', ref('fct_deferred_revenue'), none),
-    ('deferred_revenue', 'customer_id', 'recognised_period', 'recognised_amount + voided_amount', ref('fct_deferred_revenue'), none),
+    ('deferred_revenue', 'customer_id', 'recognised_period', 'recognised_amount + voided_amount - owed_amount', ref('fct_deferred_revenue'), none),
     ('credit_liability', 'customer_id', 'period', '-amount', 'credit_liabilities', none),
     ('taxes_payable', 'customer_id', year_month('invoice_date'), '-tax_amount', 'invoices', none),
     ('taxes_payable', 'customer_id', year_month('void_date'), 'tax_amount', 'invoices', "status = 'void'"),
@@ -94,7 +87,6 @@ subledger_movements as (
 {% for side, movements in [('left_side', 'journal_movements'), ('right_side', 'subledger_movements')] -%}
 {{ side }} as (
 
-    -- the waterfall of deferred revenue knows months, not days: a month is compared there when it is over
     select
         concat(moved.account_id, '/', coalesce(moved.customer_id, ''), '/', moved.currency, '/', moved.period) as ref,
         moved.customer_id,
@@ -103,8 +95,6 @@ subledger_movements as (
         {{ sum_decimal('moved.amount') }} as amount,
         moved.account_id,
     from {{ movements }} as moved
-    cross join known
-    where moved.account_id <> 'deferred_revenue' or moved.period < {{ year_month('known.known_on') }}
     group by moved.account_id, moved.customer_id, moved.currency, moved.period
     having sum(moved.amount) <> 0
 

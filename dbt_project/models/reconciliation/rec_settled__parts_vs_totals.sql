@@ -121,5 +121,4 @@ figures as (
         'balance_transaction_id': 'l.balance_transaction_id',
         'figure': 'case when m.is_different then l.figure else l.out_of_step end',
     },
-    upstream={'settled__payouts_vs_transactions': -1},
 ) }}

@@ -6,12 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import duckdb
 
+from sandbox.calendar import add_months
 from sandbox.pricing import Terms, adjustments, rate, to_major, to_minor
 from tests.sandbox.world.conftest import Dataset
 
@@ -20,9 +21,13 @@ Found = dict[str, tuple[str | None, str | None, Decimal]]
 
 @dataclass(frozen=True)
 class Price:
+    """`months`: how many it bills at once; `is_ahead`: before they begin."""
+
     model: str
     config: dict[str, Any]
     orb_price_id: str
+    months: int = 1
+    is_ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,18 @@ class Customer:
         }
         return Terms(percentage_discounts=(self.contract["discount_percent"],), **values)
 
+    def service(self, price: Price, used: tuple[date, date], invoice_date: date) -> tuple[date, date, int] | None:
+        """The days that an invoice bills of a price, and those of its whole cycle; None where none is due."""
+        start, end = used
+        if price.is_ahead:
+            assert self.contract is not None
+            since = self.contract["start_date"]
+            passed = (invoice_date.year - since.year) * 12 + invoice_date.month - since.month
+            if passed % price.months:
+                return None
+            start, end = invoice_date, add_months(invoice_date, price.months)
+        return (start, end, (end - add_months(end, -price.months)).days) if start < end else None
+
 
 def differences(dataset: Dataset) -> Found:
     """Match key to left reference, right reference and expected less billed, for all that differs."""
@@ -58,7 +75,7 @@ def differences(dataset: Dataset) -> Found:
             if invoice["currency"] == customer.currency:
                 found |= {key: (left, right, difference) for key, left, right, difference in rows if difference}
             else:
-                key = f"{customer.id}/{_span(invoice)[0]}"
+                key = f"{customer.id}/{_span(invoice['line_items'])[0]}"
                 billed = sum((Decimal(line["adjusted_subtotal"]) for line in invoice["line_items"]), Decimal(0))
                 found[key] = (key, invoice["id"], sum((row[3] for row in rows), billed))
     return found
@@ -70,13 +87,17 @@ def _rows(
     metrics: dict[str, str],
     usage: dict[tuple[str, str], dict[str, dict[date, Decimal]]],
 ) -> Iterator[tuple[str, str | None, str | None, Decimal]]:
-    start, end = _span(invoice)
-    whole = (end - (end - timedelta(days=1)).replace(day=1)).days
+    invoice_date = date.fromisoformat(invoice["invoice_date"][:10])
     left = {line["id"]: line for line in invoice["line_items"]}
     lines = [line for line in invoice["line_items"] if line["price"]["price_type"] == "usage_price"]
+    used = _span(lines) if lines else (invoice_date, invoice_date)
     subtotals = sum((Decimal(line["subtotal"]) for line in lines), Decimal(0))
     adjusted = sum((Decimal(line["adjusted_subtotal"]) for line in lines), Decimal(0))
     for product, price in customer.prices.items():
+        service = customer.service(price, used, invoice_date)
+        if service is None:
+            continue
+        start, end, whole = service
         key = f"{customer.id}/{product}/{start}"
         line = _line_of(left, product, price.orb_price_id)
         terms = Terms()
@@ -97,10 +118,10 @@ def _rows(
         net = to_minor(rate(price.model, price.config, rest, by_model, part), customer.currency)
         taken = sum(amount for _, amount in adjustments(gross, net, terms, customer.currency))
         yield _row(key, line, to_major(gross - taken, customer.currency))
-    if customer.contract is not None:
+    if customer.contract is not None and lines:
         line = _line_of(left, "minimum", "")
         missing = max(customer.contract["monthly_commitment"] - adjusted, Decimal(0))
-        yield _row(f"{customer.id}/minimum/{start}", line, missing)
+        yield _row(f"{customer.id}/minimum/{used[0]}", line, missing)
     for line in left.values():
         yield line["id"], None, line["id"], -Decimal(line["adjusted_subtotal"])
 
@@ -111,20 +132,21 @@ def _row(key: str, line: dict[str, Any] | None, expected: Decimal) -> tuple[str,
 
 
 def _line_of(left: dict[str, dict[str, Any]], product: str, orb_price_id: str) -> dict[str, Any] | None:
-    """Takes the line that bills a product from those that are left: under its agreed price if there is one."""
+    """Takes the line that bills a product from those that are left: under its agreed price if there is one, then the first by
+    its id."""
     fitting = [
         line
         for line in left.values()
         if (line["name"] == "Minimum commitment") is (product == "minimum")
         and product in ("minimum", line["price"]["metadata"]["product_code"])
     ]
-    fitting.sort(key=lambda line: line["price"]["id"] != orb_price_id)
+    fitting.sort(key=lambda line: (line["price"]["id"] != orb_price_id, line["id"]))
     return left.pop(fitting[0]["id"]) if fitting else None
 
 
-def _span(invoice: dict[str, Any]) -> tuple[date, date]:
-    starts = [line["start_date"][:10] for line in invoice["line_items"]]
-    ends = [line["end_date"][:10] for line in invoice["line_items"]]
+def _span(lines: list[dict[str, Any]]) -> tuple[date, date]:
+    starts = [line["start_date"][:10] for line in lines]
+    ends = [line["end_date"][:10] for line in lines]
     return date.fromisoformat(min(starts)), date.fromisoformat(max(ends))
 
 
@@ -143,7 +165,16 @@ def _customers(dataset: Dataset) -> dict[str, Customer]:
     for row in dataset.table("customers").to_pylist():
         contract = contracts.get(row["id"])
         agreed = json.loads(contract["price_overrides"], parse_float=Decimal) if contract else {}
-        own = {code: Price(p["price_model"], p["config"], p["orb_price_id"]) for code, p in agreed.items()}
+        own = {
+            code: Price(
+                p["price_model"],
+                p["config"],
+                p["orb_price_id"],
+                p.get("billing_cycle_months", 1),
+                p.get("billing_mode") == "in_advance",
+            )
+            for code, p in agreed.items()
+        }
         prices = {**listed[row["currency"]], **own}
         customers[row["id"]] = Customer(row["id"], row["currency"], prices, contract)
     return customers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from decimal import Decimal
 
@@ -72,6 +73,35 @@ def test_what_customers_earned_us_is_what_orb_billed_them_and_has_on_drafts_so_f
                 owed = line["subtotal"] if is_draft and is_fee else "0" if is_draft else line["adjusted_subtotal"]
                 billed[invoice["currency"]] += Decimal(owed)
     assert totals(clean, "usage", "discount", "fixed_fee", "percent_fee", "minimum") == dict(billed)
+
+
+def test_a_fee_in_advance_is_owed_in_services_until_its_days_have_come(clean: Dataset) -> None:
+    """What invoices ask for is earned, unbilled before or deferred after: at each date the three come to one another."""
+    tenants = internal(clean)
+    asked: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for invoice in clean.objects("orb/invoices"):
+        customer = invoice["customer"]["external_customer_id"]
+        if invoice["status"] in ("issued", "synced", "paid") and customer not in tenants:
+            net = sum(Decimal(line["amount"]) for line in invoice["line_items"])
+            asked[customer, invoice["currency"], invoice["invoice_date"][:7]] += net
+    moved: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for posting in clean.objects("answer_key_books"):
+        if posting["figure"] in ("unbilled", "deferred", "usage", "discount", "fixed_fee", "percent_fee", "minimum"):
+            key = posting["customer_id"], posting["currency"], posting["day"][:7]
+            moved[key][posting["figure"]] += Decimal(posting["amount"])
+    contracts = {row["customer_id"]: json.loads(row["price_overrides"]) for row in clean.table("contracts").to_pylist()}
+    ahead = {c for c, prices in contracts.items() if prices["platform_fee"].get("billing_mode") == "in_advance"}
+    for (customer, currency, month), figures in moved.items():
+        if customer in contracts:
+            earned = sum(amount for figure, amount in figures.items() if figure not in ("unbilled", "deferred"))
+            assert earned == asked[customer, currency, month] + figures["unbilled"] - figures["deferred"]
+            assert customer in ahead or not figures["deferred"]
+    yearly = {c for c in ahead if "billing_cycle_months" in contracts[c]["platform_fee"]}
+    to_date: dict[str, Decimal] = defaultdict(Decimal)
+    for (customer, _, month), figures in sorted(moved.items(), key=lambda item: item[0][2]):
+        to_date[customer] += figures["deferred"]
+        assert to_date[customer] > 0 if customer in yearly and month < "2027-06" else to_date[customer] == 0
+    assert len(ahead) > len(yearly) > 0
 
 
 def test_the_credit_sold_is_used_lost_given_back_or_still_owed(clean: Dataset) -> None:

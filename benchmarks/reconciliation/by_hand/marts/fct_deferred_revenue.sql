@@ -33,6 +33,7 @@ select
     currency,
     sum(recognised_amount)::decimal(38, 9) as recognised_amount,
     sum(voided_amount)::decimal(38, 9) as voided_amount,
+    coalesce(sum(recognised_amount + voided_amount) filter (released_on > known_on()), 0)::decimal(38, 9) as owed_amount,
 from released
 group by all
 having sum(recognised_amount) <> 0 or sum(voided_amount) <> 0

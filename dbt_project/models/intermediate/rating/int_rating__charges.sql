@@ -25,12 +25,13 @@ usage_days as (
 
 ),
 
-billed as (
+priced as (
 
     -- the price in force when the service begins, a contract's before the price book's; of several lines for the same
     -- service the one under the agreed price bills it, for the others nothing is left
     select
         lines.*,
+        coalesce(prices.cycle_months, 1) as cycle_months,
         prices.price_ref,
         prices.price_key as agreed_price_key,
         prices.price_model as agreed_price_model,
@@ -57,21 +58,41 @@ billed as (
 
 ),
 
+billed as (
+
+    -- nor for a fee whose service another line has billed already: a year's fee is not owed again by the month
+    select *
+    from priced
+    qualify
+        line_kind <> 'fixed_fee'
+        or coalesce(
+            max(period_end) over (
+                partition by customer_id, product_id, line_kind order by period_start rows between unbounded preceding and 1 preceding
+            ) <= period_start,
+            true
+        )
+
+),
+
 billed_until as (
 
-    select max(billing_end) as day_after from orb_lines
+    select max(billing_end) as day_after
+    from orb_lines
+    where not is_in_advance
 
 ),
 
 invoiced_months as (
 
-    -- drafts and voided invoices too: that they are not issued is nothing that rating could find out
+    -- drafts and voided invoices too: that they are not issued is nothing that rating could find out. A fee billed ahead
+    -- says nothing of the usage of its month
     select distinct
         lines.customer_id,
         invoiced_month,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id and invoices.invoice_source = 'subscription'
     cross join {{ month_series('lines.period_start', add_to_date('day', -1, 'lines.period_end'), 'invoiced_month') }}
+    where coalesce(lines.period_start < invoices.invoice_date, true)
 
 ),
 
@@ -97,6 +118,7 @@ periods as (
         billing_start,
         billing_end,
     from orb_lines
+    where not is_in_advance
     qualify row_number() over (partition by customer_id, billing_start order by invoice_date, invoice_id, invoice_line_id) = 1
     union all
     select
@@ -112,7 +134,7 @@ periods as (
 
 owed as (
 
-    -- everything that has a price in a period, whether a line bills it or not
+    -- everything that has a price in a period and is owed when it is over, whether a line bills it or not
     select
         periods.*,
         prices.product_id,
@@ -125,11 +147,13 @@ owed as (
         prices.price_ref,
         prices.price_key,
         prices.price_model,
+        prices.cycle_months,
         prices.currency,
     from periods
     inner join prices
         on
             periods.customer_id = prices.customer_id
+            and not prices.is_in_advance
             and periods.billing_start >= prices.valid_from
             and coalesce(periods.billing_start < prices.valid_to, true)
     left join {{ ref('dim_products') }} as products on prices.product_id = products.product_id
@@ -138,6 +162,113 @@ owed as (
             partition by periods.customer_id, periods.billing_start, prices.product_id
             order by case when prices.is_agreed then 0 else 1 end, prices.valid_from desc, prices.price_ref asc
         ) = 1
+
+),
+
+invoiced_accounts as (
+
+    select
+        customer_id,
+        max(invoice_date) as invoiced_on,
+        max(billing_cycle_day) as billing_cycle_day,
+    from orb_lines
+    group by customer_id
+
+),
+
+cycle_starts as (
+
+    -- the month before too: the cycle in which a contract begins may have begun earlier
+    select
+        prices.*,
+        accounts.billing_cycle_day,
+        least(
+            {{ add_to_date('day', 'accounts.billing_cycle_day - 1', 'cycle_month') }},
+            {{ add_to_date('day', -1, add_to_date('month', 1, 'cycle_month')) }}
+        ) as cycle_start,
+        accounts.invoiced_on,
+    from prices
+    inner join invoiced_accounts as accounts on prices.customer_id = accounts.customer_id
+    cross join {{ month_series(add_to_date('month', -1, 'prices.valid_from'), 'accounts.invoiced_on', 'cycle_month') }}
+    where prices.is_in_advance
+
+),
+
+anchored as (
+
+    select
+        *,
+        max(case when cycle_start <= valid_from then cycle_start end) over (partition by customer_id, product_id, price_ref, valid_from) as first_cycle_start,
+    from cycle_starts
+
+),
+
+cycles as (
+
+    -- what is owed in advance is owed from the first day of its cycle, once the account has been invoiced on that day or later
+    select
+        customer_id,
+        product_id,
+        price_ref,
+        price_key,
+        price_model,
+        cycle_months,
+        currency,
+        billing_cycle_day,
+        greatest(cycle_start, valid_from) as billing_start,
+        least(
+            {{ add_to_date('month', 'cycle_months', 'cycle_start') }},
+            coalesce(valid_to, {{ add_to_date('month', 'cycle_months', 'cycle_start') }})
+        ) as billing_end,
+    from anchored
+    where
+        cycle_start >= first_cycle_start
+        and greatest(cycle_start, valid_from) <= invoiced_on
+        and coalesce(cycle_start < valid_to, true)
+        and mod({{ date_difference('month', 'first_cycle_start', 'cycle_start') }}, cycle_months) = 0
+
+),
+
+billed_fees as (
+
+    -- on drafts and voided invoices too
+    select
+        lines.customer_id,
+        lines.product_id,
+        lines.period_start,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id and invoices.invoice_source = 'subscription'
+    where lines.line_kind = 'fixed_fee'
+
+),
+
+dated_invoices as (
+
+    select
+        customer_id,
+        invoice_date,
+        invoice_id,
+        currency,
+    from orb_lines
+    qualify row_number() over (partition by customer_id, invoice_date order by invoice_id, invoice_line_id) = 1
+
+),
+
+cycles_not_billed as (
+
+    select
+        cycles.*,
+        invoices.invoice_id,
+        invoices.currency as invoice_currency,
+    from cycles
+    left join billed_fees as fees
+        on
+            cycles.customer_id = fees.customer_id
+            and cycles.product_id = fees.product_id
+            and cycles.billing_start <= fees.period_start
+            and cycles.billing_end > fees.period_start
+    left join dated_invoices as invoices on cycles.customer_id = invoices.customer_id and cycles.billing_start = invoices.invoice_date
+    where fees.customer_id is null
 
 ),
 
@@ -262,6 +393,7 @@ charges as (
         subtotal_amount as billed_subtotal_amount,
         adjusted_amount as billed_amount,
         billing_cycle_day,
+        cycle_months,
         billing_start,
         billing_end,
         period_start,
@@ -288,11 +420,38 @@ charges as (
         cast(null as {{ decimal_type() }}) as billed_subtotal_amount,
         cast(null as {{ decimal_type() }}) as billed_amount,
         unbilled.billing_cycle_day,
+        unbilled.cycle_months,
         unbilled.billing_start,
         unbilled.billing_end,
         unbilled.period_start,
         unbilled.billing_end as period_end,
     from unbilled
+    union all
+    select
+        customer_id,
+        product_id,
+        cast(null as string) as metric,
+        'fixed_fee' as line_kind,
+        invoice_id,
+        cast(null as string) as invoice_line_id,
+        price_ref,
+        price_key,
+        price_model,
+        cast(null as string) as orb_price_key,
+        cast(null as string) as orb_price_model,
+        currency,
+        invoice_currency,
+        {{ decimal_literal('1') }} as metered_quantity,
+        cast(null as {{ decimal_type() }}) as billed_quantity,
+        cast(null as {{ decimal_type() }}) as billed_subtotal_amount,
+        cast(null as {{ decimal_type() }}) as billed_amount,
+        billing_cycle_day,
+        cycle_months,
+        billing_start,
+        billing_end,
+        billing_start as period_start,
+        billing_end as period_end,
+    from cycles_not_billed
     union all
     -- the true-up is of the whole period, and there may be nothing to true up
     select
@@ -314,6 +473,7 @@ charges as (
         billed.subtotal_amount as billed_subtotal_amount,
         billed.adjusted_amount as billed_amount,
         periods.billing_cycle_day,
+        1 as cycle_months,
         periods.billing_start,
         periods.billing_end,
         periods.billing_start as period_start,
@@ -339,7 +499,7 @@ select
     {{ date_difference('day', 'period_start', 'period_end') }} as days_billed,
     case
         when extract(day from period_start) = billing_cycle_day
-            then {{ date_difference('day', 'period_start', add_to_date('month', 1, 'period_start')) }}
-        else {{ date_difference('day', add_to_date('month', -1, 'period_end'), 'period_end') }}
+            then {{ date_difference('day', 'period_start', add_to_date('month', 'cycle_months', 'period_start')) }}
+        else {{ date_difference('day', add_to_date('month', '-cycle_months', 'period_end'), 'period_end') }}
     end as days_of_cycle,
 from charges

@@ -10,6 +10,17 @@ with issued as (
     left join {{ ref('stg_orb__subscriptions') }} as subscriptions on invoices.orb_subscription_id = subscriptions.subscription_id
     where invoices.status in ('issued', 'synced', 'paid') and invoices.invoice_source = 'subscription'
 
+),
+
+billed as (
+
+    -- what begins with its invoice or after it is no part of the period that the invoice bills
+    select
+        lines.*,
+        coalesce(lines.period_start >= issued.invoice_date, false) as is_in_advance,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join issued on lines.invoice_id = issued.invoice_id
+
 )
 
 select
@@ -33,9 +44,16 @@ select
     issued.invoice_date,
     lines.period_start,
     lines.period_end,
-    min(lines.period_start) over (partition by lines.invoice_id) as billing_start,
-    max(lines.period_end) over (partition by lines.invoice_id) as billing_end,
-from {{ ref('fct_invoice_lines') }} as lines
+    lines.is_in_advance,
+    case
+        when lines.is_in_advance then lines.period_start
+        else min(lines.period_start) over (partition by lines.invoice_id, lines.is_in_advance)
+    end as billing_start,
+    case
+        when lines.is_in_advance then lines.period_end
+        else max(lines.period_end) over (partition by lines.invoice_id, lines.is_in_advance)
+    end as billing_end,
+from billed as lines
 inner join issued on lines.invoice_id = issued.invoice_id
 inner join {{ ref('stg_orb__invoice_lines') }} as details on lines.invoice_line_id = details.invoice_line_id
 inner join {{ ref('stg_app__customers') }} as customers on lines.customer_id = customers.customer_id

@@ -12,6 +12,12 @@
     ('$.consumption_table', 'amount', ['total_amount']),
     ('$.matrix_values', 'amount', ['unit_amount']),
 ] -%}
+{#- by the month and when the month is over is how a price is billed unless something else is agreed -#}
+{%- set flags = [
+    ('prorated', 'case when ' ~ to_boolean(json_text('price_config', '$.prorated')) ~ ' then 1 end'),
+    ('in_advance', 'case when is_in_advance then 1 end'),
+    ('cycle_months', 'case when cycle_months <> 1 then cycle_months end'),
+] -%}
 with sold as (
 
     select
@@ -35,6 +41,8 @@ agreed as (
         orb_price_id,
         price_model,
         price_config,
+        is_in_advance,
+        cycle_months,
         cast(null as string) as metric,
         false as is_sold_before,
         currency,
@@ -53,6 +61,8 @@ agreed as (
         listed.orb_price_id,
         listed.price_model,
         listed.price_config,
+        false as is_in_advance,
+        1 as cycle_months,
         listed.metric_code as metric,
         coalesce(
             listed.effective_from = min(listed.effective_from) over (partition by listed.product_code, listed.currency)
@@ -72,6 +82,8 @@ orb_prices as (
         prices.price_id,
         prices.model_type,
         prices.price_config,
+        prices.billing_mode = 'in_advance' as is_in_advance,
+        prices.billing_cycle_months as cycle_months,
         prices.currency,
         items.product_code as product_id,
         metrics.metric_code as metric,
@@ -128,6 +140,8 @@ prices as (
         agreed.orb_price_id as named_orb_price_id,
         agreed.price_model,
         agreed.price_config,
+        agreed.is_in_advance,
+        agreed.cycle_months,
         agreed.metric,
         agreed.is_sold_before,
         agreed.currency,
@@ -142,6 +156,8 @@ prices as (
         price_id as named_orb_price_id,
         model_type as price_model,
         price_config,
+        is_in_advance,
+        cycle_months,
         metric,
         false as is_sold_before,
         currency,
@@ -259,6 +275,7 @@ figures as (
     {{ unnest_json_array('prices.price_config', path, 'step', 'step_offset') }}
     union all
     {% endfor -%}
+    {% for figure, amount in flags -%}
     select
         source,
         owner,
@@ -269,10 +286,11 @@ figures as (
         metric,
         is_sold_before,
         currency,
-        'prorated' as figure,
-        {{ to_decimal("case when " ~ to_boolean(json_text('price_config', '$.prorated')) ~ " then 1 end") }} as amount,
+        '{{ figure }}' as figure,
+        {{ to_decimal(amount) }} as amount,
     from prices
-
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 )
 
 select

@@ -1,13 +1,13 @@
 with invoices as (
 
-    -- what a voided invoice was paid with is not its any more
+    -- what a voided invoice was paid with is not its any more; credit pays for use, and a fee billed ahead is of another month
     select
         invoices.invoice_id,
         invoices.customer_id,
         invoices.invoice_source = 'subscription' as is_of_subscription,
         invoices.status <> 'draft' as is_billed,
-        min(lines.period_start) as period_start,
-        max(lines.period_end) as period_end,
+        min(case when lines.line_kind = 'usage' then lines.period_start end) as period_start,
+        max(case when lines.line_kind = 'usage' then lines.period_end end) as period_end,
     from {{ ref('fct_invoices') }} as invoices
     inner join {{ ref('fct_invoice_lines') }} as lines on invoices.invoice_id = lines.invoice_id
     where
