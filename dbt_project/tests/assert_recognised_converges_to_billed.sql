@@ -93,11 +93,11 @@ figures as (
 )
 
 select
-    customer_id,
-    currency,
-    figure,
-    {{ sum_decimal('expected') }} as expected,
-    {{ sum_decimal('found') }} as found,
+    figures.customer_id,
+    figures.currency,
+    figures.figure,
+    {{ sum_decimal('figures.expected') }} as expected,
+    {{ sum_decimal('figures.found') }} as found,
 from figures
-group by customer_id, currency, figure
-having sum(expected) <> sum(found)
+group by figures.customer_id, figures.currency, figures.figure
+having sum(figures.expected) <> sum(figures.found)

@@ -31,6 +31,11 @@
 {% macro bigquery__iso_date(day) %}format_date('%F', {{ day }}){% endmacro %}
 {% macro duckdb__iso_date(day) %}strftime({{ day }}, '%Y-%m-%d'){% endmacro %}
 
+{# 'YYYY-MM-DD HH:MM:SS', and a fraction where there is one, of an instant as the marts have it: DuckDB's `timestamp`, without a zone. #}
+{% macro instant_text(instant) %}{{ return(adapter.dispatch('instant_text')(instant)) }}{% endmacro %}
+{% macro bigquery__instant_text(instant) %}format_timestamp('%F %H:%M:%E*S', {{ instant }}){% endmacro %}
+{% macro duckdb__instant_text(instant) %}cast({{ instant }} as string){% endmacro %}
+
 {% macro truncate_timestamp(part, instant) %}{{ return(adapter.dispatch('truncate_timestamp')(part, instant)) }}{% endmacro %}
 {% macro bigquery__truncate_timestamp(part, instant) %}timestamp_trunc({{ instant }}, {{ 'isoweek' if part == 'week' else part }}){% endmacro %}
 {% macro duckdb__truncate_timestamp(part, instant) %}time_bucket(interval 1 {{ part }}, {{ instant }}){% endmacro %}

@@ -29,5 +29,10 @@
 {% macro bigquery__decimal_text(expression) %}cast({{ to_decimal(expression) }} as string){% endmacro %}
 {% macro duckdb__decimal_text(expression) %}rtrim(rtrim(cast({{ to_decimal(expression) }} as varchar), '0'), '.'){% endmacro %}
 
-{# Alike in both engines for text, integers, dates and instants; for decimals there is decimal_text. #}
+{# The same with all nine decimals. #}
+{% macro all_decimals_text(expression) %}{{ return(adapter.dispatch('all_decimals_text')(expression)) }}{% endmacro %}
+{% macro bigquery__all_decimals_text(expression) %}format('%.9f', {{ to_decimal(expression) }}){% endmacro %}
+{% macro duckdb__all_decimals_text(expression) %}cast({{ expression }} as string){% endmacro %}
+
+{# Alike in both engines for text, integers and dates; for decimals there is decimal_text, for instants instant_text. #}
 {% macro to_string(expression) %}cast({{ expression }} as string){% endmacro %}

@@ -11,23 +11,41 @@ with unexplained as (
 
 ),
 
+materiality as (
+
+    -- and a last one, for what no row says anything of
+    select
+        hop,
+        currency,
+        limit_amount,
+    from {{ ref('close_materiality') }}
+    union all
+    select
+        'none' as hop,
+        'none' as currency,
+        {{ decimal_literal('0') }} as limit_amount,
+
+),
+
 limits as (
 
-    -- the hop's own row before any, the currency's own before any
+    -- the hop's own row before any, the currency's own before any; an outer join on this condition BigQuery has not
     select
         unexplained.hop,
         unexplained.currency,
         unexplained.period,
         unexplained.amount,
-        coalesce(materiality.limit_amount, {{ decimal_literal('0') }}) as limit_amount,
+        materiality.limit_amount,
     from unexplained
-    left join {{ ref('close_materiality') }} as materiality
+    inner join materiality
         on
-            materiality.hop in (unexplained.hop, 'any')
-            and materiality.currency in (unexplained.currency, 'any')
+            materiality.hop in (unexplained.hop, 'any', 'none')
+            and materiality.currency in (unexplained.currency, 'any', 'none')
     qualify row_number() over (
         partition by unexplained.hop, unexplained.currency, unexplained.period
-        order by case when materiality.hop = 'any' then 1 else 0 end, case when materiality.currency = 'any' then 1 else 0 end
+        order by
+            case materiality.hop when 'none' then 2 when 'any' then 1 else 0 end,
+            case when materiality.currency = 'any' then 1 else 0 end
     ) = 1
 
 ),

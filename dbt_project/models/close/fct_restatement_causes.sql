@@ -40,19 +40,20 @@ lines as (
 changed as (
 
     select
-        journal_line_id,
-        account_id,
-        customer_id,
-        product_id,
-        document_id,
-        currency,
-        period,
-        {{ sum_decimal('closed_amount') }} as closed_amount,
-        {{ sum_decimal('current_amount') }} as current_amount,
-        count(closed_as_of) > 0 as was_booked,
+        lines.journal_line_id,
+        lines.account_id,
+        lines.customer_id,
+        lines.product_id,
+        lines.document_id,
+        lines.currency,
+        lines.period,
+        {{ sum_decimal('lines.closed_amount') }} as closed_amount,
+        {{ sum_decimal('lines.current_amount') }} as current_amount,
+        count(lines.closed_as_of) > 0 as was_booked,
     from lines
-    group by journal_line_id, account_id, customer_id, product_id, document_id, currency, period
-    having sum(closed_amount) <> sum(current_amount)
+    group by
+        lines.journal_line_id, lines.account_id, lines.customer_id, lines.product_id, lines.document_id, lines.currency, lines.period
+    having sum(lines.closed_amount) <> sum(lines.current_amount)
 
 ),
 

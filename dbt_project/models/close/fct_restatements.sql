@@ -46,4 +46,4 @@ select
     {{ sum_decimal('current_amount - closed_amount') }} as difference,
 from compared
 group by figure, detail, customer_id, product_id, currency, period
-having sum(current_amount) <> sum(closed_amount)
+having difference <> 0

@@ -135,7 +135,7 @@ checked as (
 
     select
         turns.*,
-        out_of_turn.bank_line_id is not null and following.follower_id is null as is_out_of_turn,
+        out_of_turn.bank_line_id is not null and followers.follower_id is null as is_out_of_turn,
         case
             when turns.time_no > 1 and turns.amount <> 0 then {{ decimal_literal('0') }}
             when
@@ -147,7 +147,7 @@ checked as (
                 turns.balance_booked_on is not null
                 and (
                     out_of_turn.bank_line_id is null
-                    or following.follower_id is not null
+                    or followers.follower_id is not null
                     or moving.bank_line_id is not null
                     or turns.booked_on < turns.balance_booked_on and openings.balance is null
                 )
@@ -157,7 +157,7 @@ checked as (
     from turns
     left join out_of_turn on turns.bank_line_id = out_of_turn.bank_line_id
     left join openings on turns.account_id = openings.account_id and turns.starts_from = openings.balance
-    left join (select distinct follower_id from moved) as following on turns.bank_line_id = following.follower_id
+    left join (select distinct follower_id from moved) as followers on turns.bank_line_id = followers.follower_id
     left join (select distinct bank_line_id from moved) as moving on turns.bank_line_id = moving.bank_line_id
 
 ),

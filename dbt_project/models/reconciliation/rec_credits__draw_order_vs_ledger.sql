@@ -145,6 +145,6 @@ right_side as (
     evidence={
         'block_drawn': 'l.credit_block_id',
         'block_that_had_to_go_first': 'l.earlier_block_id',
-        'block_expires_at': 'cast(l.block_expires_at as string)',
+        'block_expires_at': instant_text('l.block_expires_at'),
     },
 ) }}

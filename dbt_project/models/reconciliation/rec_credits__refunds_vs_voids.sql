@@ -142,8 +142,8 @@ right_side as (
     evidence={
         'payment_intent_id': 'coalesce(l.payment_intent_id, r.payment_intent_id)',
         'credit_block_id': 'r.credit_block_id',
-        'returned_at': 'cast(l.returned_at as string)',
-        'clears_by': 'cast(' ~ voided_by ~ ' as string)',
+        'returned_at': instant_text('l.returned_at'),
+        'clears_by': instant_text(voided_by),
     },
     upstream={'credits__movements_vs_balances': 1},
 ) }}

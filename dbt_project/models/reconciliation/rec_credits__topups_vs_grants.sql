@@ -94,9 +94,9 @@ right_side as (
         'wallet_kind': 'r.wallet_kind',
         'paid_customer_id': 'l.customer_id',
         'granted_customer_id': 'r.customer_id',
-        'paid_at': 'cast(l.paid_at as string)',
-        'granted_at': 'cast(r.created_at as string)',
-        'clears_by': 'cast(coalesce(' ~ granted_by ~ ', ' ~ paid_by ~ ') as string)',
+        'paid_at': instant_text('l.paid_at'),
+        'granted_at': instant_text('r.created_at'),
+        'clears_by': instant_text('coalesce(' ~ granted_by ~ ', ' ~ paid_by ~ ')'),
     },
     upstream={'credits__movements_vs_balances': -1},
 ) }}

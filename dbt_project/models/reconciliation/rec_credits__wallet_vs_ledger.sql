@@ -114,9 +114,9 @@ known_until as (
         'ledger_payment_intent_id': 'r.payment_intent_id',
         'wallet_transactions': 'cast(l.row_count as string)',
         'ledger_entries': 'cast(r.row_count as string)',
-        'occurred_at': 'cast(coalesce(l.occurred_at, r.occurred_at) as string)',
-        'in_ledger_at': 'cast(r.occurred_at as string)',
-        'clears_by': 'cast(' ~ clears_by ~ ' as string)',
+        'occurred_at': instant_text('coalesce(l.occurred_at, r.occurred_at)'),
+        'in_ledger_at': instant_text('r.occurred_at'),
+        'clears_by': instant_text(clears_by),
     },
     upstream={
         'credits__movements_vs_balances': -1,

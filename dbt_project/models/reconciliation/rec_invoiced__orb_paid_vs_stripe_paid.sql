@@ -54,7 +54,7 @@ right_side as (
     evidence={
         'orb_status': 'l.status',
         'stripe_status': 'r.status',
-        'orb_paid_at': 'cast(l.paid_at as string)',
-        'stripe_paid_at': 'cast(r.paid_at as string)',
+        'orb_paid_at': instant_text('l.paid_at'),
+        'stripe_paid_at': instant_text('r.paid_at'),
     },
 ) }}

@@ -128,6 +128,6 @@ right_side as (
         'stripe_invoice_date': iso_date('r.invoice_date'),
         'orb_due_date': iso_date('l.due_date'),
         'stripe_due_date': iso_date('r.due_date'),
-        'to_issue_at': 'cast(l.to_issue_at as string)',
+        'to_issue_at': instant_text('l.to_issue_at'),
     },
 ) }}

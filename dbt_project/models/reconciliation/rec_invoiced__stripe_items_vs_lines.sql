@@ -69,7 +69,7 @@ right_side as (
         'item_of_customer': 'l.stripe_customer_id',
         'invoice_of_customer': 'l.invoiced_stripe_customer_id',
         'invoice_item_id': 'coalesce(l.ref, r.invoice_item_id)',
-        'service_of_item': "concat(cast(l.period_start_at as string), ' to ', cast(l.period_end_at as string))",
-        'service_of_line': "concat(cast(r.period_start_at as string), ' to ', cast(r.period_end_at as string))",
+        'service_of_item': "concat(" ~ instant_text('l.period_start_at') ~ ", ' to ', " ~ instant_text('l.period_end_at') ~ ")",
+        'service_of_line': "concat(" ~ instant_text('r.period_start_at') ~ ", ' to ', " ~ instant_text('r.period_end_at') ~ ")",
     },
 ) }}

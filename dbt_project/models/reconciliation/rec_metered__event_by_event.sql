@@ -2,7 +2,6 @@ with left_side as (
 
     select
         event_metric_id as ref,
-        customer_id,
         {{ year_month('usage_date') }} as period,
         metric as currency,
         quantity as amount,
@@ -70,10 +69,10 @@ right_side as (
         'confidence': "case when r.like_event_id is not null or (r.is_amended and not l.has_tied_before) then 'likely' when l.ref is null then 'possible' else 'certain' end",
         'as_large_as': 'r.like_event_id',
         'orb_customer_id': 'r.customer_id',
-        'app_occurred_at': 'cast(l.occurred_at as string)',
-        'orb_occurred_at': 'cast(r.occurred_at as string)',
-        'recorded_at': 'cast(l.recorded_at as string)',
-        'invoice_issued_at': 'cast(l.issued_at as string)',
+        'app_occurred_at': instant_text('l.occurred_at'),
+        'orb_occurred_at': instant_text('r.occurred_at'),
+        'recorded_at': instant_text('l.recorded_at'),
+        'invoice_issued_at': instant_text('l.issued_at'),
         'clears_by': 'case when l.recorded_at > l.issued_at and l.next_issued_at is null then cast(l.next_invoice_date as string) end',
         'backfill_id': 'l.reverted_backfill_id',
         'app_batch_id': 'l.batch_id',

@@ -10,14 +10,21 @@ with {% for side, (source, amount, day, condition) in sides.items() -%}
 {{ side }} as (
 
     select
-        concat(coalesce(customer_id, ''), '/', currency, '/', {{ year_month(day) }}) as ref,
+        concat(coalesce(customer_id, ''), '/', currency, '/', period) as ref,
         customer_id,
-        {{ year_month(day) }} as period,
+        period,
         currency,
-        {{ sum_decimal(amount) }} as amount,
-    from {{ source }}
-    where {{ condition }}
-    group by customer_id, currency, {{ year_month(day) }}
+        {{ sum_decimal('amount') }} as amount,
+    from (
+        select
+            customer_id,
+            {{ year_month(day) }} as period,
+            currency,
+            {{ amount }} as amount,
+        from {{ source }}
+        where {{ condition }}
+    ) as booked
+    group by customer_id, currency, period
 
 ),
 

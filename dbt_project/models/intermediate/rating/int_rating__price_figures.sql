@@ -32,7 +32,8 @@ with sold as (
 
 agreed as (
 
-    select distinct
+    -- each once; the key stands for the configuration, for JSON can't be compared
+    select
         price_ref as owner,
         concat(price_ref, '/', product_id) as price_ref,
         price_ref as contract_id,
@@ -45,8 +46,12 @@ agreed as (
         cast(null as string) as metric,
         false as is_sold_before,
         currency,
-    from {{ ref('int_rating__contract_prices') }}
+    from {{ ref('int_rating__contract_prices') }} as prices
     where is_agreed
+    qualify row_number() over (
+        partition by prices.price_ref, product_id, orb_price_id, price_model, price_key, currency
+        order by valid_from
+    ) = 1
     union all
     select
         listed.price_book_id as owner,
@@ -227,9 +232,9 @@ figures as (
         currency,
         concat(
             adjustment_type,
-            coalesce(concat(' of ', product_id), ''),
+            coalesce(' of ' || product_id, ''),
             ' from ', {{ iso_date('valid_from') }},
-            coalesce(concat(' to ', {{ iso_date('valid_to') }}), '')
+            coalesce(' to ' || {{ iso_date('valid_to') }}, '')
         ) as figure,
         amount,
     from terms

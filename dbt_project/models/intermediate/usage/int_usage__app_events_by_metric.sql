@@ -29,7 +29,7 @@ invoiced as (
 
 ),
 
-following as (
+in_turn as (
 
     select
         *,
@@ -68,21 +68,21 @@ select
     quantities.quantity,
     undone.reverted_backfill_id,
     days.has_tied_before,
-    following.next_invoice_date,
+    in_turn.next_invoice_date,
     quantities.batch_id,
     cast(quantities.occurred_at as timestamp) as occurred_at,
     cast(quantities.recorded_at as timestamp) as recorded_at,
-    following.issued_at,
-    following.next_issued_at,
+    in_turn.issued_at,
+    in_turn.next_issued_at,
 from quantities
 inner join {{ ref('int_usage__differing_days') }} as days
     on
         quantities.customer_id = days.customer_id
         and quantities.metric = days.metric
         and quantities.usage_date = days.usage_date
-left join following
+left join in_turn
     on
-        quantities.customer_id = following.customer_id
-        and quantities.usage_date >= following.period_start
-        and quantities.usage_date < following.period_end
+        quantities.customer_id = in_turn.customer_id
+        and quantities.usage_date >= in_turn.period_start
+        and quantities.usage_date < in_turn.period_end
 left join undone on quantities.event_id = undone.event_id

@@ -13,7 +13,8 @@ released as (
         currency,
         amount as recognised_amount,
         {{ decimal_literal('0') }} as voided_amount,
-        invoice_date as booked_on,
+        {{ year_month('invoice_date') }} as booked_period,
+        {{ year_month('revenue_date') }} as recognised_period,
         revenue_date as released_on,
     from {{ ref('int_revenue__line_days') }}
     where revenue_date >= invoice_date
@@ -25,7 +26,8 @@ released as (
         lines.currency,
         {{ decimal_literal('0') }} as recognised_amount,
         {{ to_decimal('lines.adjusted_amount - lines.credits_applied_amount') }} as voided_amount,
-        invoices.invoice_date as booked_on,
+        {{ year_month('invoices.invoice_date') }} as booked_period,
+        {{ year_month('coalesce(' ~ date_of('invoices.voided_at') ~ ', invoices.invoice_date)') }} as recognised_period,
         coalesce({{ date_of('invoices.voided_at') }}, invoices.invoice_date) as released_on,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
@@ -38,12 +40,12 @@ released as (
 
 select
     {{ surrogate_key([
-        'booked.customer_id', 'booked.product_id', 'booked.currency', year_month('booked.booked_on'), year_month('booked.released_on'),
+        'booked.customer_id', 'booked.product_id', 'booked.currency', 'booked.booked_period', 'booked.recognised_period',
     ]) }} as deferred_revenue_id,
     booked.customer_id,
     booked.product_id,
-    {{ year_month('booked.booked_on') }} as booked_period,
-    {{ year_month('booked.released_on') }} as recognised_period,
+    booked.booked_period,
+    booked.recognised_period,
     booked.currency,
     {{ sum_decimal('booked.recognised_amount') }} as recognised_amount,
     {{ sum_decimal('booked.voided_amount') }} as voided_amount,
@@ -52,6 +54,5 @@ select
     {{ certified_through() }} as certified_through,
 from released as booked
 cross join known
-group by
-    booked.customer_id, booked.product_id, booked.currency, {{ year_month('booked.booked_on') }}, {{ year_month('booked.released_on') }}
+group by booked.customer_id, booked.product_id, booked.currency, booked.booked_period, booked.recognised_period
 having sum(booked.recognised_amount) <> 0 or sum(booked.voided_amount) <> 0
