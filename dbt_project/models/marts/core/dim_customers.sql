@@ -7,12 +7,13 @@ with customers as (
 orb_customers as (
 
     -- a customer created twice in Orb must not become two: the older one holds the history
+    -- (named with its table, or BigQuery takes the column of the same name that comes out)
     select
-        customer_id as orb_customer_id,
-        external_customer_id as customer_id,
-    from {{ ref('stg_orb__customers') }}
-    where external_customer_id is not null
-    qualify row_number() over (partition by external_customer_id order by is_deleted, created_at, customer_id) = 1
+        orb.customer_id as orb_customer_id,
+        orb.external_customer_id as customer_id,
+    from {{ ref('stg_orb__customers') }} as orb
+    where orb.external_customer_id is not null
+    qualify row_number() over (partition by orb.external_customer_id order by orb.is_deleted, orb.created_at, orb.customer_id) = 1
 
 ),
 
