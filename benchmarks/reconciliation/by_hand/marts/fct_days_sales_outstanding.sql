@@ -16,8 +16,8 @@ months as (
         (month_start - interval 2 months)::date as first_day,
     from (select distinct currency from invoiced)
     cross join (
-        select unnest(generate_series(date_trunc('month', min(valid_from)), known_on(), interval 1 month))::date as month_start
-        from balances
+        select unnest(generate_series(min(month_start), known_on(), interval 1 month))::date as month_start
+        from invoiced
     )
     where month_end <= known_on()
 ),

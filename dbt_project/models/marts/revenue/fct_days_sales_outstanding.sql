@@ -1,4 +1,11 @@
-with invoiced as (
+with known as (
+
+    select {{ date_of('known_at') }} as known_on
+    from {{ ref('int_core__known_at') }}
+
+),
+
+invoiced as (
 
     select
         currency,
@@ -22,15 +29,34 @@ open_at_month_end as (
 
 ),
 
+first_months as (
+
+    select min(month_start) as first_month from invoiced
+
+),
+
+month_ends as (
+
+    -- a month at whose end nothing is open has none in the ageing, and a DSO of nothing
+    select
+        month_start,
+        {{ add_to_date('day', -1, add_to_date('month', 1, 'month_start')) }} as month_end,
+    from first_months
+    cross join known
+    cross join {{ month_series('first_months.first_month', 'known.known_on', 'month_start') }}
+
+),
+
 months as (
 
-    select distinct
+    select
         currencies.currency,
-        {{ truncate_date('month', 'ends.ageing_date') }} as month_start,
-        {{ date_difference('day', add_to_date('month', -2, truncate_date('month', 'ends.ageing_date')), 'ends.ageing_date') }} + 1 as days,
-    from {{ ref('fct_receivables_ageing') }} as ends
+        month_ends.month_start,
+        {{ date_difference('day', add_to_date('month', -2, 'month_ends.month_start'), 'month_ends.month_end') }} + 1 as days,
+    from month_ends
+    cross join known
     cross join (select distinct currency from invoiced) as currencies
-    where ends.is_month_end
+    where month_ends.month_end <= known.known_on
 
 ),
 
