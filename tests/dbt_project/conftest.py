@@ -16,7 +16,7 @@ from dbt.cli.main import dbtRunner
 
 from ingestion.payload import ENVELOPE, SCHEMAS, Row, envelope
 from ingestion.streams import EVIDENCE, STREAMS, Stream
-from tests.dbt_project.raw_objects import OBJECTS, USAGE_EVENTS, WALLET_TRANSACTIONS, Landed
+from tests.dbt_project.raw_objects import LANDING, OBJECTS, TYPED, Landed
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,9 +99,6 @@ def copy_of(warehouse: Path, folder: Path) -> Path:
     return Path(shutil.copy(warehouse, folder / warehouse.name))
 
 
-_LANDING = (pa.field("batch_id", pa.string()), pa.field("read_at", pa.timestamp("us", tz="UTC")))
-
-
 def land(warehouse: Path, objects: Mapping[tuple[str, str], Sequence[Landed]]) -> None:
     """Raw as the ingestion lands it, without the lake: envelope and digits by its own code."""
     with duckdb.connect(str(warehouse)) as connection:
@@ -110,9 +107,9 @@ def land(warehouse: Path, objects: Mapping[tuple[str, str], Sequence[Landed]]) -
             schema, table = stream.asset_key
             connection.execute(f"create schema if not exists {schema}")
             if stream in SCHEMAS:
-                rows = pa.schema([*SCHEMAS[stream], *_LANDING]).empty_table()
+                rows = pa.schema([*SCHEMAS[stream], *LANDING]).empty_table()
             elif stream.is_typed:
-                rows = {"usage_events": USAGE_EVENTS, "wallet_transactions": WALLET_TRANSACTIONS}[stream.name]
+                rows = TYPED[stream.name]
             else:
                 rows = _enveloped(stream, objects.get((stream.source, stream.name), ()))
             connection.register("landed", rows)
@@ -130,7 +127,7 @@ def _enveloped(stream: Stream, objects: Sequence[Landed]) -> pa.Table:
         .append_column("read_at", pa.array([found.read_at], pa.timestamp("us", tz="UTC")))
         for found in objects
     ]
-    return pa.concat_tables([pa.schema([*ENVELOPE, *_LANDING]).empty_table(), *tables])
+    return pa.concat_tables([pa.schema([*ENVELOPE, *LANDING]).empty_table(), *tables])
 
 
 def rows_of(warehouse: Path, query: str, *parameters: object) -> list[dict[str, Any]]:

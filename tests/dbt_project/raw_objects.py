@@ -250,3 +250,7 @@ WALLET_TRANSACTIONS = pa.table(
         "read_at": pa.array([JULY], _INSTANT),
     }
 )
+
+TYPED = {"usage_events": USAGE_EVENTS, "wallet_transactions": WALLET_TRANSACTIONS}
+LANDING = (pa.field("batch_id", pa.string()), pa.field("read_at", pa.timestamp("us", tz="UTC")))
+"""What the lake adds to every row."""

@@ -8,13 +8,10 @@ import pyarrow as pa
 
 from ingestion.payload import ENVELOPE, SCHEMAS
 from ingestion.streams import EVIDENCE, STREAMS, Stream
-from tests.dbt_project.raw_objects import USAGE_EVENTS, WALLET_TRANSACTIONS
+from tests.dbt_project.raw_objects import LANDING, TYPED
 from tests.referee.compiled import ROOT, Node
 from tests.referee.googlesql import Columns
 from tests.referee.values import canonical_type
-
-_LANDING = (pa.field("batch_id", pa.string()), pa.field("read_at", pa.timestamp("us", tz="UTC")))
-_TYPED = {"usage_events": USAGE_EVENTS.schema, "wallet_transactions": WALLET_TRANSACTIONS.schema}
 
 
 def raw_tables() -> dict[str, Columns]:
@@ -38,8 +35,8 @@ def seed_columns(seed: Node) -> Columns:
 
 def _schema(stream: Stream) -> pa.Schema:
     if stream in SCHEMAS:
-        return pa.schema([*SCHEMAS[stream], *_LANDING])
-    return _TYPED[stream.name] if stream.is_typed else pa.schema([*ENVELOPE, *_LANDING])
+        return pa.schema([*SCHEMAS[stream], *LANDING])
+    return TYPED[stream.name].schema if stream.is_typed else pa.schema([*ENVELOPE, *LANDING])
 
 
 def _type(field: pa.Field) -> str:
