@@ -1,7 +1,21 @@
 {{ config(group='tieout', meta={'dagster': {'ref': {'name': 'rec_bridge'}}}) }}
 
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
-with marts as (
+with credit_invoices as (
+
+    select
+        lines.invoice_id,
+        lines.currency,
+        invoices.status,
+        {{ sum_decimal('lines.adjusted_amount') }} as amount,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
+    where lines.line_kind = 'prepaid_credit'
+    group by lines.invoice_id, lines.currency, invoices.status
+
+),
+
+marts as (
 
     select
         'metered__app_vs_orb' as comparison,
@@ -33,8 +47,20 @@ with marts as (
         currency,
         'left_total' as line,
         {{ sum_decimal('amount') }} as amount,
-    from {{ ref('fct_payments') }}
-    where purpose = 'top_up' and status = 'succeeded'
+    from (
+        select
+            payments.currency,
+            payments.amount,
+        from {{ ref('fct_payments') }} as payments
+        left join credit_invoices on payments.invoice_id = credit_invoices.invoice_id
+        where payments.purpose = 'top_up' and payments.status = 'succeeded' and credit_invoices.invoice_id is null
+        union all
+        select
+            currency,
+            amount,
+        from credit_invoices
+        where status <> 'void'
+    ) as paid
     group by currency
     union all
     select
@@ -117,9 +143,20 @@ with marts as (
         'invoiced__orb_vs_stripe' as comparison,
         currency,
         'right_total' as line,
-        {{ sum_decimal('total_amount') }} as amount,
-    from {{ ref('fct_stripe_invoices') }}
-    where status in ('open', 'paid', 'uncollectible')
+        {{ sum_decimal('amount') }} as amount,
+    from (
+        select
+            currency,
+            total_amount as amount,
+        from {{ ref('fct_stripe_invoices') }}
+        where status in ('open', 'paid', 'uncollectible')
+        union all
+        select
+            currency,
+            amount_captured as amount,
+        from {{ ref('fct_payments') }}
+        where status = 'succeeded' and invoice_id is not null and stripe_invoice_id is null
+    ) as collected
     group by currency
     union all
     select
