@@ -15,6 +15,16 @@ with credit_invoices as (
 
 ),
 
+sold_blocks as (
+
+    select distinct grants.credit_block_id
+    from {{ ref('stg_orb__credit_ledger') }} as grants
+    inner join {{ ref('fct_invoices') }} as invoices on grants.created_invoice_id = invoices.invoice_id
+    inner join credit_invoices on invoices.invoice_id = credit_invoices.invoice_id
+    where not grants.is_deleted and not invoices.is_internal and invoices.status in ('issued', 'synced', 'paid')
+
+),
+
 marts as (
 
     select
@@ -201,6 +211,16 @@ marts as (
         {{ sum_decimal('amount') }} as amount,
     from {{ ref('fct_revenue_daily') }}
     group by currency
+    union all
+    select
+        'recognised__prepaid_lines_vs_use' as comparison,
+        ledger.currency,
+        'right_total' as line,
+        {{ sum_decimal('-ledger.amount * ledger.cost_basis') }} as amount,
+    from {{ ref('fct_credit_ledger') }} as ledger
+    inner join sold_blocks on ledger.credit_block_id = sold_blocks.credit_block_id
+    where ledger.entry_type in ('decrement', 'amendment', 'credit_block_expiry')
+    group by ledger.currency
     union all
     select
         'banked__payouts_vs_bank' as comparison,

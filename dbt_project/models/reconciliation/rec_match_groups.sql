@@ -34,6 +34,7 @@
     ('banked', 'banked__lines_vs_balances'),
     ('recognised', 'recognised__revenue_vs_journal'),
     ('recognised', 'recognised__journal_vs_subledgers'),
+    ('recognised', 'recognised__prepaid_lines_vs_use'),
     ('identity', 'identity__app_vs_orb'),
     ('identity', 'identity__app_vs_stripe'),
 ] -%}
