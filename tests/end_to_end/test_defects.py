@@ -191,6 +191,7 @@ DETECTORS = {
     "draw_order_wrong": "rec_credits__draw_order_vs_ledger",
     "expired_credit_drawn": "rec_credits__draw_order_vs_ledger",
     "wallet_differs": "rec_credits__wallet_vs_ledger",
+    "prepaid_recognised_early": "rec_recognised__prepaid_lines_vs_use",
     "price_currency_differs": "rec_rated__usage_vs_lines",
     "minimum_missed": "rec_rated__usage_vs_lines",
     "line_missing": "rec_rated__usage_vs_lines",
