@@ -582,7 +582,8 @@ def _line(keys: Keys, world: World, customer: Customer, line: Line) -> Object:
                 "amount": _text(line.tax, currency),
             }
         ]
-        if customer.tax_percent
+        # credit is a voucher: its use is taxed, not its sale
+        if customer.tax_percent and line.price.product != CREDIT
         else [],
         "sub_line_items": list(_sub_lines(line)),
         "usage_customer_ids": [customer.orb_customer_id] if line.price.purpose == "usage" else None,
