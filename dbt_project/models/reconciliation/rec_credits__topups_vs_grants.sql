@@ -51,6 +51,7 @@ left_side as (
         payments.amount,
         payments.payment_intent_id,
         cast(null as string) as invoice_id,
+        payments.invoice_id as paid_invoice_id,
         payments.paid_at,
         known_until.ledger_until,
     from payments
@@ -67,6 +68,7 @@ left_side as (
         sold.amount,
         cast(null as string) as payment_intent_id,
         sold.invoice_id,
+        cast(null as string) as paid_invoice_id,
         sold.issued_at as paid_at,
         known_until.ledger_until,
     from sold
@@ -104,6 +106,8 @@ right_side as (
 
 {%- set same_amount = 'case when r.currency = l.currency and r.amount = l.amount then 0 else 1 end' %}
 {%- set days_to_grant = date_difference('day', date_of('l.paid_at'), date_of('r.created_at')) %}
+{#- money or grant names an invoice, and the other knows nothing of it: its line would be earned as a fee -#}
+{%- set invoice_differs = 'l.paid_invoice_id is not null or (l.invoice_id is null and r.created_invoice_id is not null)' %}
 {%- set granted_by = add_to_timestamp('day', 'settings.window_days', 'l.paid_at') %}
 {%- set paid_by = add_to_timestamp('day', 'settings.window_days', 'r.created_at') %}
 
@@ -129,10 +133,11 @@ right_side as (
         {'cause': 'grant_not_paid', 'when': "m.left_ref is null or m.match_rule = 'second_claim'"},
         {'cause': 'unexplained', 'when': 'l.customer_id <> r.customer_id'},
         {'cause': 'grant_amount_differs', 'when': 'm.is_different'},
+        {'cause': 'unexplained', 'when': invoice_differs},
     ],
     evidence={
         'payment_intent_id': 'coalesce(l.payment_intent_id, r.payment_intent_id)',
-        'orb_invoice_id': 'coalesce(l.invoice_id, r.created_invoice_id)',
+        'orb_invoice_id': 'coalesce(l.invoice_id, l.paid_invoice_id, r.created_invoice_id)',
         'credit_block_id': 'r.credit_block_id',
         'wallet_kind': 'r.wallet_kind',
         'paid_customer_id': 'l.customer_id',
