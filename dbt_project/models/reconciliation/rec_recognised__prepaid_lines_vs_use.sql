@@ -1,3 +1,4 @@
+{%- set never = timestamp_literal('9999-12-31 00:00:00+00:00') %}
 {#- left: what a recogniser that goes by service period has earned of the credit that an invoice sells; right: what of it was used or has expired -#}
 with known as (
 
@@ -16,6 +17,7 @@ lines as (
         lines.adjusted_amount,
         invoices.invoice_date,
         lines.period_start,
+        lines.period_end,
         coalesce({{ date_difference('day', 'lines.period_start', 'lines.period_end') }}, 0) as days_of_service,
         {{ date_difference('day', 'lines.period_start', 'known.known_on') }} + 1 as days_so_far,
     from {{ ref('fct_invoice_lines') }} as lines
@@ -66,7 +68,8 @@ left_side as (
         invoice_id,
         {{ sum_decimal('adjusted_amount') }} as sold_amount,
         min(days_of_service) as days_of_service,
-        min(period_start) as period_start,
+        min(period_start) as serves_from,
+        max(period_end) as serves_until,
     from earned
     group by invoice_id, customer_id, invoice_date, currency
 
@@ -88,6 +91,8 @@ right_side as (
             sold.sold_amount
         ) as amount,
         sold.invoice_id,
+        {{ date_of('min(movements.block_effective_at)') }} as credit_from,
+        {{ date_of('max(case when movements.block_expires_at < ' ~ never ~ ' then movements.block_expires_at end)') }} as credit_until,
     from left_side as sold
     inner join {{ ref('int_credits__ledger_movements') }} as movements on sold.invoice_id = movements.created_invoice_id
     group by sold.invoice_id, sold.customer_id, sold.period, sold.currency, sold.sold_amount
@@ -101,14 +106,20 @@ right_side as (
     ],
     causes=[
         {'cause': 'topup_not_granted', 'status': 'matched', 'when': 'm.is_different and m.right_ref is null'},
+        {
+            'cause': 'prepaid_recognised_early',
+            'when': 'm.is_different and m.difference > 0 and (l.days_of_service <= 1 or l.serves_until < r.credit_until)',
+        },
+        {'cause': 'unexplained', 'when': 'l.days_of_service > 1 and (l.serves_from <> r.credit_from or l.serves_until <> r.credit_until)'},
         {'cause': 'prepaid_over_period', 'status': 'matched', 'when': 'm.is_different and l.days_of_service > 1'},
-        {'cause': 'prepaid_recognised_early', 'when': 'm.is_different and m.difference > 0'},
     ],
     evidence={
         'orb_invoice_id': 'l.invoice_id',
         'credit_block_id': 'r.ref',
         'sold': decimal_text('l.sold_amount'),
-        'service_from': iso_date('l.period_start'),
-        'days_of_service': 'cast(l.days_of_service as string)',
+        'serves_from': iso_date('l.serves_from'),
+        'serves_until': iso_date('l.serves_until'),
+        'credit_from': iso_date('r.credit_from'),
+        'credit_until': iso_date('r.credit_until'),
     },
 ) }}
