@@ -120,6 +120,7 @@ def rebuild() -> None:
     """Drop the warehouse and build it again from the lake alone: no source is asked for anything."""
     settings = read_settings()
     with quiet(new_log(settings.home)) as (console, log):
+        from ingestion.sync import discard
         from ingestion.sync import rebuild as rebuild_raw
         from orchestration.job import INGEST, STAGES, run_job
 
@@ -129,8 +130,7 @@ def rebuild() -> None:
         with Progress(console, (INGEST, *(name for name in STAGES if name != INGEST))) as progress:
             with progress.stage(INGEST, "loading raw from the lake") as stage:
                 landed: list[int] = []
-                for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
-                    file.unlink(missing_ok=True)
+                discard(settings)
 
                 def on_stream(stream: object, rows: int) -> None:
                     landed.append(rows)
