@@ -28,7 +28,7 @@ dev: setup ## Dagster's UI on the same definitions, the sandbox as sources
 	@$(BIN)/tieout sandbox serve -- $(BIN)/dagster dev
 
 test: setup ## everything that CI runs as tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 crash-test: setup ## the real sync killed 200 times at random moments: nothing missing, nothing twice (ten minutes)
 	@$(BIN)/python -m tests.hostile.crash --seed $(SEED)

@@ -308,6 +308,18 @@ EFFECTS: tuple[tuple[str, str], ...] = (
         )
         for figure in ("credit_sold", "credit_liability")
     ),
+    # Credit that has expired and that the ledger still holds, at what was paid for it.
+    *(
+        (
+            figure,
+            f"""
+            select customer_id, currency, period,
+                {sign}difference * cast(json_extract_string(evidence, '$.cost_basis') as decimal(38, 9))
+            from breaks where cause = 'breakage_missed'
+            """,
+        )
+        for figure, sign in (("credit_expired", ""), ("breakage", ""), ("credit_liability", "-"))
+    ),
     # Credit given away that the ledger has as sold: all that ever happened to its block.
     *(
         (

@@ -368,8 +368,8 @@ class _WalletLife:
         failed_at = at - int(self.rng.integers(60, 900)) if self.rng.random() < 0.06 else None
         dispute = self._dispute(at) if order == 1 and number % 7 == 0 else None
         self.wallet.top_ups.append(TopUp(wallet_id, at, self.top_up_amount, failed_at, dispute))
-        # Starter packs run for two months, everything later for a year: some paid credits expire unused.
-        days = 61 if order == 0 and number % 5 == 0 else 365
+        # Starter packs run for a month or two, everything later for a year: some paid credits expire unused.
+        days = 31 + 15 * (number % 3) if order == 0 else 365
         expires_at = instant(day_of(at) + timedelta(days=days))
         metadata = {"payment_intent": self.keys.id("pi_3", wallet_id, 23), "wallet_transaction_id": wallet_id}
         delay = int(self.rng.integers(5, 60))

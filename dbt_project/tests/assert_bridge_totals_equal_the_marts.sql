@@ -158,6 +158,15 @@ with marts as (
     group by currency
     union all
     select
+        'recognised__due_expiries_vs_ledger' as comparison,
+        currency,
+        'right_total' as line,
+        {{ sum_decimal('-amount') }} as amount,
+    from {{ ref('fct_credit_ledger') }}
+    where entry_type = 'credit_block_expiry'
+    group by currency
+    union all
+    select
         'recognised__revenue_vs_journal' as comparison,
         currency,
         'left_total' as line,

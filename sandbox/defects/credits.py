@@ -22,6 +22,7 @@ REFUNDS = "credits__refunds_vs_voids"
 BALANCES = "credits__movements_vs_balances"
 DRAWS = "credits__draw_order_vs_ledger"
 WALLET = "credits__wallet_vs_ledger"
+EXPIRIES = "recognised__due_expiries_vs_ledger"
 
 
 @dataclass(frozen=True)
@@ -336,6 +337,44 @@ def _ledger_arithmetic(views: Views, code: str) -> list[Answer]:
     return answers
 
 
+def _breakage_missed(views: Views, code: str) -> list[Answer]:
+    """A block that was paid for expired with credit left, and Orb never took it: it stands there as if it could be used.
+
+    One of the last days might still expire.
+    """
+    long_ago = iso(instant(views.world.calendar.now) - 3 * DAY)
+    expired = {
+        block["id"]: (block, entries[-1])
+        for block, entries in _blocks(views)
+        if block["per_unit_cost_basis"] == "1.00"
+        and [entry["entry_type"] for entry in entries].count("credit_block_expiry") == 1
+        and entries[-1]["entry_type"] == "credit_block_expiry"
+        and entries[-1]["created_at"] < long_ago
+    }
+    answers = []
+    carriers = [_carrier(block_id, expiry) for block_id, (_, expiry) in expired.items()]
+    for carrier in choose(views, code, "paid blocks that expired with credit left", carriers):
+        block, expiry = expired[carrier.id]
+        _shift(views, expiry, -expiry["amount"], -1)
+        views.orb["credit_ledger"].remove(expiry)
+        block["balance"] -= expiry["amount"]
+        answers.append(
+            Answer(
+                cause=code,
+                comparison=EXPIRIES,
+                status="break",
+                match_key=block["id"],
+                customer_id=carrier.customer_id,
+                period=block["expiry_date"][:7],
+                currency=carrier.currency,
+                left_ref=block["id"],
+                right_ref=None,
+                difference=-expiry["amount"],
+            )
+        )
+    return answers
+
+
 def _wallet_differs(views: Views, code: str) -> list[Answer]:
     """The product took more off a wallet than the day's usage cost."""
     rng = views.keys.rng(f"defects/{code}/amounts")
@@ -365,4 +404,5 @@ PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     "ledger_gap": _ledger_gap,
     "ledger_arithmetic": _ledger_arithmetic,
     "wallet_differs": _wallet_differs,
+    "breakage_missed": _breakage_missed,
 }

@@ -123,5 +123,6 @@ known_until as (
         'credits__topups_vs_grants': 1,
         'credits__refunds_vs_voids': -1,
         'credits__ledger_vs_blocks': -1,
+        'recognised__due_expiries_vs_ledger': -1,
     },
 ) }}

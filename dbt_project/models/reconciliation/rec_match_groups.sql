@@ -32,6 +32,7 @@
     ('settled', 'settled__rolled_balance_vs_unsettled'),
     ('banked', 'banked__payouts_vs_bank'),
     ('banked', 'banked__lines_vs_balances'),
+    ('recognised', 'recognised__due_expiries_vs_ledger'),
     ('recognised', 'recognised__revenue_vs_journal'),
     ('recognised', 'recognised__journal_vs_subledgers'),
     ('identity', 'identity__app_vs_orb'),

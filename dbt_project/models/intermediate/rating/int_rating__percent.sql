@@ -26,15 +26,24 @@ bounds as (
         '{{ price }}' as attempt,
         fees.currency,
         {{ big_multiply('fees.base_amount', 'prices.percent_share') }} as share_amount,
-        case
-            when prices.is_prorated then {{ big_divide(big_multiply('prices.minimum_amount', 'fees.days_billed'), 'fees.days_of_cycle') }}
-            else prices.minimum_amount
-        end as least_amount,
+        prices.minimum_amount as minimum_of_cycle,
+        {{ big_multiply('prices.minimum_amount', 'fees.days_billed') }} as minimum_of_days,
         prices.maximum_amount as most_amount,
+        prices.is_prorated,
+        fees.days_of_cycle,
     from fees
     inner join {{ ref('int_rating__prices') }} as prices on fees.{{ price_key }} = prices.price_key and prices.price_model = 'percent'
     {{ 'union all' if not loop.last }}
     {% endfor %}
+),
+
+prorated as (
+
+    select
+        *,
+        case when is_prorated then {{ big_divide('minimum_of_days', 'days_of_cycle') }} else minimum_of_cycle end as least_amount,
+    from bounds
+
 ),
 
 clamped as (
@@ -48,7 +57,7 @@ clamped as (
             when share_amount < least_amount then least_amount
             else share_amount
         end as amount,
-    from bounds
+    from prorated
 
 )
 

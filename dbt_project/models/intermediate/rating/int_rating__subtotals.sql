@@ -35,43 +35,50 @@ with rated as (
     {% endfor %}
 ),
 
-multiplied as (
+prorated as (
 
     select
-        rated.charge_id,
-        rated.attempt,
+        rated.*,
+        case when prices.is_prorated then charges.days_billed else 1 end as days,
         case when prices.is_prorated then charges.days_of_cycle else 1 end as parts,
-        {% for amount in amounts -%}
-        {{ big_multiply('rated.' ~ amount, 'case when prices.is_prorated then charges.days_billed else 1 end') }} as {{ amount }},
-        {% endfor -%}
     from rated
     inner join {{ ref('int_rating__charges') }} as charges on rated.charge_id = charges.charge_id
     inner join {{ ref('int_rating__prices') }} as prices on rated.price_key = prices.price_key
 
 ),
 
-attempted as (
+multiplied as (
 
     select
         charge_id,
-        {% for attempt in attempts -%}
-        max(case when attempt = '{{ attempt }}' then parts end) as {{ attempt }}_parts,
-        max(case when attempt = '{{ attempt }}' then amount end) as {{ attempt }}_amount,
+        attempt,
+        parts,
+        {% for amount in amounts -%}
+        {{ big_multiply(amount, 'days') }} as {{ amount }},
         {% endfor -%}
-        {% for amount in amounts[1:] -%}
-        max(case when attempt = 'agreed' then {{ amount }} end) as {{ amount }},
+    from prorated
+
+),
+
+divided as (
+
+    select
+        charge_id,
+        attempt,
+        {% for amount in amounts -%}
+        case when parts = 1 then {{ amount }} else {{ big_divide(amount, 'parts') }} end as {{ amount }},
         {% endfor -%}
     from multiplied
-    group by charge_id
 
 )
 
 select
     charge_id,
     {% for attempt in attempts -%}
-    case when {{ attempt }}_parts = 1 then {{ attempt }}_amount else {{ big_divide(attempt ~ '_amount', attempt ~ '_parts') }} end as {{ attempt }}_amount,
+    max(case when attempt = '{{ attempt }}' then amount end) as {{ attempt }}_amount,
     {% endfor -%}
     {% for amount in amounts[1:] -%}
-    case when agreed_parts = 1 then {{ amount }} else {{ big_divide(amount, 'agreed_parts') }} end as {{ amount }},
+    max(case when attempt = 'agreed' then {{ amount }} end) as {{ amount }},
     {% endfor -%}
-from attempted
+from divided
+group by charge_id
