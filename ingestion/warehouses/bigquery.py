@@ -242,6 +242,9 @@ class BigQueryWarehouse(AbstractContextManager["BigQueryWarehouse"]):
                 self._write_lines(stream, [_Line(batch.manifest, now(), batch.path) for batch in new.values()])
 
     def ensure(self, stream: Stream, schema: pa.Schema) -> None:
+        # Which columns a table of the product's has only its first batch says.
+        if stream.reads == "horizon" and stream.key not in schema.names:
+            return
         self._raw(stream, pa.schema([*schema, *_LANDING]))
 
     def news(self, stream: Stream, rows: pa.Table) -> pa.Table:
@@ -736,6 +739,32 @@ class BigQueryWarehouse(AbstractContextManager["BigQueryWarehouse"]):
         except (_JobFailed, GoogleAPICallError, GoogleAuthError, *_LOST) as error:
             raise WarehouseError(_sentence(error, about, self._settings)) from error
         raise AssertionError("stamina raises what the last attempt raised")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What dbt has built, table by table. Rows are listed, not queried: that bills nothing."""
+
+    settings: BigQuery
+
+    def __call__(self, name: str) -> pa.Table | None:
+        """The rows of `layer.table`; None where there is no such table. Raises ValueError with what is wrong."""
+        layer, table = name.split(".")
+        dataset = layer if layer.startswith("raw_") else self.settings.layer(layer)
+        path = f"{self.settings.project}.{dataset}.{table}"
+        try:
+            with _client(self.settings) as client:
+                found = client.get_table(path)
+                is_view = found.table_type == "VIEW"
+                rows = client.query(f"select * from `{path}`").result() if is_view else client.list_rows(found)
+                return rows.to_arrow(create_bqstorage_client=False)
+        except NotFound:
+            return None
+        except (GoogleAPICallError, GoogleAuthError, *_LOST) as error:
+            raise ValueError(_sentence(error, path, self.settings)) from error
+
+    def __str__(self) -> str:
+        return f"BigQuery's project {self.settings.project}"
 
 
 def _client(settings: BigQuery) -> bigquery.Client:
