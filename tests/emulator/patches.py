@@ -8,7 +8,10 @@
 6. Weeks from Monday: DATE_TRUNC and TIMESTAMP_TRUNC to ISOWEEK fail, to WEEK(MONDAY) give Sunday.
 7. TIMESTAMP_DIFF counts boundaries, BigQuery whole units.
 8. A Parquet file's columns go into the table's by their place, not by their name.
-9. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
+9. What UNNEST ... WITH OFFSET counts from 0 is made so again in every query around it, and loses its name.
+10. A member of a JSON object by a key that is a column, document[key], is looked for as in an array.
+11. All fields of a struct, x.pair.*, are a syntax error.
+12. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from bqemulator.api.routes import upload
 from bqemulator.jobs import executor
 from bqemulator.scripting import interpreter
 from bqemulator.sql import translator
-from bqemulator.sql.rewriter import aggregate_variants, create_table_schema_ctas
+from bqemulator.sql.rewriter import aggregate_variants, create_table_schema_ctas, unnest_offset
 from sqlglot import exp
 
 # 1
@@ -48,13 +51,16 @@ upload._new_job_id = lambda: _wanted.get()
 _is_permitted = upload._is_permitted_media_type
 upload._is_permitted_media_type = lambda kind: kind == "*/*" or _is_permitted(kind)
 
-# 3
+# 3 and 11
+_NAME = r'(?:"\w+"|\b\w+)'
+_FIELDS = re.compile(rf"({_NAME}\.{_NAME})\.\*")
 _BARE = re.compile(r"\bDECIMAL\b(?!\s*\()")
 _apply_rules = translator.SQLTranslator._apply_rules
 
 
 def _with_scale(self: Any, sql: str, **rest: Any) -> str:
-    return _BARE.sub("DECIMAL(38, 9)", _apply_rules(self, _BARE.sub("DECIMAL(38, 9)", sql), **rest))
+    translated = _BARE.sub("DECIMAL(38, 9)", _apply_rules(self, _BARE.sub("DECIMAL(38, 9)", sql), **rest))
+    return _FIELDS.sub(r"unnest(\1)", translated)
 
 
 translator.SQLTranslator._apply_rules = _with_scale
@@ -83,7 +89,7 @@ def _within_parentheses(body: Any) -> Any:
 
 create_table_schema_ctas._first_select = _within_parentheses
 
-# 6 and 7
+# 6, 7 and 10
 _MICROSECONDS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
 _translate = translator.SQLTranslator.translate
 
@@ -101,6 +107,8 @@ def _corrected(node: Any) -> Any:
         since_monday = "MOD(EXTRACT(DAYOFWEEK FROM {0}) + 5, 7)"
         found = f"{kind}_SUB({day}, INTERVAL ({since_monday}) DAY)".format(node.this.sql("bigquery"))
         return sqlglot.parse_one(found, read="bigquery")
+    if isinstance(node, exp.Bracket) and isinstance(node.expressions[0], exp.Column):
+        return exp.Anonymous(this="json_member", expressions=[node.this, node.expressions[0]])
     if isinstance(node, exp.TimestampDiff) and (unit := node.args["unit"].name.upper()) in _MICROSECONDS:
         ends = f"{node.this.sql('bigquery')}, {node.expression.sql('bigquery')}"
         whole = f"DIV(TIMESTAMP_DIFF({ends}, MICROSECOND), {_MICROSECONDS[unit]})"
@@ -109,7 +117,7 @@ def _corrected(node: Any) -> Any:
 
 
 def _translated(self: Any, sql: str, **rest: Any) -> Any:
-    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF", sql, re.IGNORECASE):
+    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w", sql, re.IGNORECASE):
         trees = sqlglot.parse(sql, read="bigquery")
         if len(trees) == 1 and trees[0] is not None and not isinstance(trees[0], exp.Command):
             sql = trees[0].transform(_corrected).sql(dialect="bigquery")
@@ -126,7 +134,28 @@ def _load_parquet(path: str, target: str, context: Any) -> None:
 
 executor._load_parquet = _load_parquet
 
+
 # 9
+def _rebased(tree: Any, names: set[str]) -> bool:
+    found = False
+    for column in list(tree.find_all(exp.Column)):
+        scope = column.parent_select
+        unnested = [each for each in (scope.find_all(exp.Unnest) if scope else ()) if each.parent_select is scope]
+        if column.name not in names or column.name not in {_name(each.args.get("offset")) for each in unnested}:
+            continue
+        from_zero: Any = exp.Paren(this=exp.Sub(this=column.copy(), expression=exp.Literal.number(1)))
+        column.replace(exp.alias_(from_zero, column.name) if column.parent is scope else from_zero)
+        found = True
+    return found
+
+
+def _name(offset: Any) -> str:
+    return offset.name if isinstance(offset, exp.Identifier) else "offset" if offset else ""
+
+
+unnest_offset._rebase_offset_columns = _rebased
+
+# 12
 _interpreter: Any = next(
     each for each in vars(interpreter).values() if isinstance(each, type) and "_exec_set" in vars(each)
 )
@@ -142,3 +171,8 @@ async def _set_once(self: Any, statement: Any) -> None:
 
 
 _interpreter._exec_set = _set_once
+
+
+def prepare(connection: Any) -> None:
+    """What the database behind it needs for 10."""
+    connection.execute("""create macro json_member(document, key) as json_extract(document, '$."' || key || '"')""")

@@ -134,7 +134,7 @@ class Endpoint:
         name = f"{to['projectId']}.{to['datasetId']}.{to['tableId']}"
         fields = self._fields(name)
         if fields is None:
-            return f"Not found: Table {name}"
+            return f"Not found: Table {name}" if load.get("createDisposition") == "CREATE_NEVER" else None
         there = {each["name"]: each for each in fields}
         modes = {each["name"]: each.get("mode") for each in load.get("schema", {}).get("fields", [])}
         if not asked.headers.get("content-type", "").startswith("multipart/related"):
@@ -240,7 +240,10 @@ def proxied(upstream: str) -> Iterator[Endpoint]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # five is what it takes of those that come at once
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     endpoint.url = f"http://127.0.0.1:{server.server_port}"

@@ -10,13 +10,12 @@ import sys
 
 os.environ["BQEMU_ENABLE_FORMAT_EXTENSIONS"] = "false"
 
+import patches
 from bqemulator.cli import main
 from bqemulator.storage.engine import DuckDBEngine
 
-# It would download an extension for geography, which nothing here uses.
-DuckDBEngine._load_spatial = lambda self: None
-
-import patches  # noqa: E402, F401
+# In place of an extension for geography, which it would download and nothing here uses.
+DuckDBEngine._load_spatial = lambda self: patches.prepare(self._connection)
 
 sys.argv[0] = "bqemulator"
 main()

@@ -18,6 +18,8 @@ _QUOTES = ('"""', "'''", '"', "'", "`")
 _DECLARE = re.compile(r"declare\s+([\w, ]+?)\s+(array<.*>|struct<.*>|\w+)\s*(?:default\s+(.*))?$", re.I | re.S)
 _SET = re.compile(r"set\s*(?:\((.*?)\)|(\w+))\s*=\s*(.*)$", re.I | re.S)
 _UNCHECKED = re.compile(r"\s*(begin|commit|rollback|call|alter|grant|revoke)\b|.*\binformation_schema\b", re.I | re.S)
+# A name that BigQuery has for its type and GoogleSQL has not.
+_BIGINT = re.compile(r"\bbigint\b", re.I)
 _CREATED = re.compile(r"^\s*create\b", re.I)
 
 Fields = Sequence[Mapping[str, Any]]
@@ -28,6 +30,7 @@ class Statements:
 
     def __init__(self, columns_of: Callable[[str], Fields | None]) -> None:
         self._session, self._columns_of, self._lock = GoogleSQL(), columns_of, threading.Lock()
+        self._made: dict[str, Columns] = {}
 
     def objection(self, sql: str, project: str, dataset: str | None, parameters: Fields) -> str | None:
         """The first sentence against it, None where BigQuery would run it."""
@@ -48,6 +51,7 @@ class Statements:
                 continue
             if given := _SET.match(statement):
                 statement = f"select {given[3]}"
+            statement = _BIGINT.sub("int64", statement)
             for name, kind in variables.items():
                 statement = re.sub(rf"(?i)(?<![\w.`]){name}(?![\w`])", f"(cast(null as {kind}))", statement)
             self._know(statement, project, dataset)
@@ -57,21 +61,26 @@ class Statements:
                 self._created(analysis.statement, dict(analysis.columns))
 
     def _know(self, statement: str, project: str, dataset: str | None) -> None:
-        """Look each table up anew: what another statement has made of it is not known here."""
+        """Ask for each table anew: it may have been dropped. What a statement has made has the types that the statement gave it,
+        which the emulator does not keep apart."""
         for name in self._session.tables_in(statement):
             words = name.split(".")
             full = ".".join([project, *([dataset] if dataset and len(words) == 1 else []), *words][-3:])
-            if (fields := self._columns_of(full)) is not None:
-                self._session.know(name, {field["name"]: canonical_type(field["type"]) for field in fields})
+            fields = self._columns_of(full)
+            if fields is not None:
+                kinds = {field["name"]: canonical_type(field["type"]) for field in fields}
+                made = self._made.get(full, {})
+                self._session.know(name, made if made.keys() == kinds.keys() else kinds)
 
     def _created(self, statement: Any, columns: Columns) -> None:
-        """A temporary table is known for the rest of the script."""
         made = statement
         while "name_path" not in made.DESCRIPTOR.fields_by_name:
             if "parent" not in made.DESCRIPTOR.fields_by_name:
                 return
             made = made.parent
-        self._session.know(".".join(made.name_path), columns)
+        name = ".".join(made.name_path)
+        self._made[name] = columns
+        self._session.know(name, columns)
 
 
 def parts(sql: str) -> Iterable[str]:

@@ -41,4 +41,4 @@ class Project:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.client as client:
-            return [tuple(row) for row in client.query_and_wait(query)]
+            return [tuple(row) for row in client.query(query).result()]
