@@ -6,10 +6,10 @@ SEED ?= 7
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test referee lint bench scorecard answer-key clean
+.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test referee emulator-setup emulator lint bench scorecard answer-key clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/ready ## only the environment: .venv with the pinned dependencies
 
@@ -44,6 +44,14 @@ as-of-test: setup ## the models as of 30 past moments: what a warehouse says tha
 
 referee: setup ## every model and test before Google's implementation of BigQuery's SQL: takes it, and gives DuckDB's rows (ten minutes)
 	@$(BIN)/python -m tests.referee
+
+emulator-setup: .emulator/ready ## only the environment of the BigQuery emulator, which tests of the BigQuery warehouse need
+
+.emulator/ready: tests/emulator/requirements.txt
+	@echo "Installing the BigQuery emulator into .emulator (a minute, once) ..."
+	@$(PYTHON) -m venv .emulator
+	@.emulator/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/emulator/requirements.txt
+	@touch $@
 
 lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
 	@$(BIN)/ruff check .

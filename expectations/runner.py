@@ -9,20 +9,25 @@ import atexit
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
+import pyarrow as pa
 
 from expectations.docs import write_docs
 from expectations.suite import SUITES, FailedExpectation, Suite, SuiteError, SuiteResult, read_suites
 
+Tables: TypeAlias = Callable[[str], pa.Table | None]
+"""The rows of `schema.table`, None where it is not there."""
+
+_MART = re.compile(r"\b\w+\.(?:fct|dim|rec)_\w+")
 SHOWN = 3  # offending rows quoted in a message; the query in the suite gives all of them
 
 
@@ -33,20 +38,23 @@ class Persisted(StrEnum):
 
 
 def run_suites(
-    warehouse: Path,
+    warehouse: Path | Tables,
     docs_dir: Path,
     suites: Sequence[str] | None = None,
     folder: Path = SUITES,
     schemas: Mapping[str, str] = MappingProxyType({}),
 ) -> list[SuiteResult]:
-    """Runs the suites over the DuckDB file `warehouse`, read only, and writes the Data Docs into `docs_dir`. `schemas` says where
-    the marts of a layer are, if not in the schema that is called like it.
+    """Runs the suites over the DuckDB file `warehouse`, read only, and writes the Data Docs into `docs_dir`. Of another warehouse
+    the marts that the suites name are copied into such a file first. `schemas` says where the marts of a layer are, if not in
+    the schema that is called like it.
 
-    Every expectation runs as SQL in the warehouse, so that amounts stay decimals; a data frame would make them floats.
+    Every expectation runs as SQL, so that amounts stay decimals; a data frame would make them floats.
     An expectation that cannot be evaluated counts as a critical failure: a check that did not run has not passed.
     Raises SuiteError when the warehouse or a mart is missing, or a suite is malformed.
     """
     declared = [_moved(suite, schemas) for suite in read_suites(suites, folder)]
+    if not isinstance(warehouse, Path):
+        warehouse = _copied(warehouse, declared, docs_dir)
     _require_marts(warehouse, declared)
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     gx = import_module("great_expectations")
@@ -95,6 +103,29 @@ def run_suites(
     results = [_result(suite, by_suite[suite.name], docs_dir / "index.html") for suite in declared]
     write_docs(context, docs_dir, list(zip(declared, results, strict=True)))
     return results
+
+
+def _copied(tables: Tables, suites: Sequence[Suite], folder: Path) -> Path:
+    """A new DuckDB file with what the suites name, as far as it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "marts.duckdb"
+    file.unlink(missing_ok=True)
+    named = {mart for suite in suites for text in (suite.mart, *_texts(suite)) for mart in _MART.findall(text)}
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for mart in sorted(named):
+            if (table := tables(mart)) is not None:
+                connection.register("copied", table)
+                connection.execute(
+                    f"create schema if not exists {mart.split('.')[0]}; create table {mart} as from copied"
+                )
+                connection.unregister("copied")
+    return file
+
+
+def _texts(suite: Suite) -> Iterator[str]:
+    for each in suite.expectations:
+        yield from (value for value in each.arguments.values() if isinstance(value, str))
 
 
 def _moved(suite: Suite, schemas: Mapping[str, str]) -> Suite:

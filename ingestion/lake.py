@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from blake3 import blake3
 
+from ingestion.settings import STORE
 from ingestion.streams import Stream
 
 _METADATA_KEY = b"tieout"
@@ -66,11 +67,16 @@ class LakeError(Exception):
 
 
 class Lake:
-    """The batches under one directory."""
+    """The batches under one directory, of this machine or, where its path begins with `gs:`, of Google Cloud Storage."""
 
     def __init__(self, root: Path, filesystem: pafs.FileSystem | None = None) -> None:
-        self.root = root
-        self._fs = filesystem or pafs.LocalFileSystem()
+        self.is_stored = root.parts[:1] == (STORE,)
+        self.root = root.relative_to(STORE) if self.is_stored else root
+        self._fs = filesystem or (pafs.GcsFileSystem() if self.is_stored else pafs.LocalFileSystem())
+
+    def open(self, path: str) -> pa.NativeFile:
+        """A batch's file, to be read."""
+        return self._fs.open_input_file(path)
 
     def folder(self, stream: Stream) -> str:
         return f"{self.root}/{stream.source}/{stream.name}"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from stamina.instrumentation import set_on_retry_hooks
@@ -30,7 +31,7 @@ from ingestion.payload import (
     envelope,
     last_readings,
 )
-from ingestion.settings import Settings
+from ingestion.settings import BigQuery, Settings
 from ingestion.sources.bank import BankSource
 from ingestion.sources.base import Landed, Source
 from ingestion.sources.orb import OrbSource
@@ -40,6 +41,9 @@ from ingestion.sources.stripe import StripeSource
 from ingestion.streams import EVIDENCE, REJECTED, STREAMS, Stream
 from ingestion.warehouses.base import Warehouse, WarehouseError
 from ingestion.warehouses.duckdb import DuckDBWarehouse
+
+if TYPE_CHECKING:
+    from ingestion.warehouses.bigquery import BigQueryWarehouse
 
 _ROWS_A_BATCH = 20_000
 _BYTES_A_BATCH = 20 << 20
@@ -137,7 +141,7 @@ def land_own(stream: Stream, table: pa.Table, lake: Lake, warehouse: Warehouse, 
     """Write rows that no source was asked for into a batch of their own, and load it."""
     at = now()
     batch = lake.write(stream, table, cursor_from=None, cursor_to=None, api_version="1", started_at=at, finished_at=at)
-    warehouse.load(batch, now())
+    warehouse.load([batch], now)
     warehouse.ensure(stream, table.schema)
 
 
@@ -156,18 +160,37 @@ def inputs(
 
 
 @contextmanager
-def opened(settings: Settings, lake: Lake) -> Iterator[DuckDBWarehouse]:
+def opened(settings: Settings, lake: Lake) -> Iterator[Warehouse]:
     """The warehouse, for one run at a time: DuckDB lets a second thread of the same process in. Raises WarehouseError."""
+    bigquery = settings.bigquery
     settings.home.mkdir(parents=True, exist_ok=True)
     with (settings.home / "ingestion.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise WarehouseError(
-                f"another run is reading into {settings.warehouse}: there is one writer at a time; wait for it to end."
+                f"another run is reading into {bigquery.project if bigquery else settings.warehouse}: there is one writer at a "
+                "time; wait for it to end."
             ) from error
-        with DuckDBWarehouse(settings.warehouse, lake) as warehouse:
+        with _of_bigquery(bigquery, lake) if bigquery else DuckDBWarehouse(settings.warehouse, lake) as warehouse:
             yield warehouse
+
+
+def _of_bigquery(bigquery: BigQuery, lake: Lake) -> BigQueryWarehouse:
+    # Google's client takes a second to import, which a run on DuckDB need not spend.
+    from ingestion.warehouses.bigquery import BigQueryWarehouse
+
+    return BigQueryWarehouse(bigquery, lake)
+
+
+def discard(settings: Settings) -> None:
+    """Drop what `rebuild` makes: the DuckDB file, or on BigQuery raw and its ledger. The lake stays. Raises WarehouseError."""
+    if settings.bigquery:
+        with _of_bigquery(settings.bigquery, Lake(settings.lake)) as warehouse:
+            warehouse.drop()
+        return
+    for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
+        file.unlink(missing_ok=True)
 
 
 def recover(stream: Stream, lake: Lake, warehouse: Warehouse, now: Callable[[], datetime]) -> int:
@@ -182,11 +205,18 @@ def recover(stream: Stream, lake: Lake, warehouse: Warehouse, now: Callable[[], 
             f"{stream}: {len(gone)} batches that were loaded are gone from the lake, {min(gone)} among them: bring the files "
             "back; they are the only copy of what was read."
         )
-    for path in present:
-        if path not in loaded:
+
+    missing = [path for path in present if path not in loaded]
+
+    def batches() -> Iterator[Batch]:
+        nonlocal rows
+        for path in missing:
             batch = lake.batch(path)
-            warehouse.load(batch, now())
             rows += batch.manifest.row_count
+            yield batch
+
+    if missing:
+        warehouse.load(batches(), now)
     warehouse.ensure(stream, SCHEMAS.get(stream, ENVELOPE))
     return rows
 
@@ -251,7 +281,7 @@ def _land(
                     started_at=started_at,
                     finished_at=now(),
                 )
-                warehouse.load(batch, now())
+                warehouse.load([batch], now)
                 warehouse.ensure(target, rows.schema)
                 if target == stream:
                     at, has_landed = cursor, True

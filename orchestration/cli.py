@@ -24,6 +24,7 @@ from rich.text import Text
 
 from ingestion.settings import Settings, read_settings
 from ingestion.streams import STREAMS
+from orchestration.built import built
 from orchestration.console import FAILED, attended, new_log, quiet, say_error, shown
 from orchestration.demo import World, home_of, sources
 from orchestration.progress import Progress, duration
@@ -120,6 +121,7 @@ def rebuild() -> None:
     """Drop the warehouse and build it again from the lake alone: no source is asked for anything."""
     settings = read_settings()
     with quiet(new_log(settings.home)) as (console, log):
+        from ingestion.sync import discard
         from ingestion.sync import rebuild as rebuild_raw
         from orchestration.job import INGEST, STAGES, run_job
 
@@ -129,8 +131,7 @@ def rebuild() -> None:
         with Progress(console, (INGEST, *(name for name in STAGES if name != INGEST))) as progress:
             with progress.stage(INGEST, "loading raw from the lake") as stage:
                 landed: list[int] = []
-                for file in (settings.warehouse, settings.warehouse.with_name(settings.warehouse.name + ".wal")):
-                    file.unlink(missing_ok=True)
+                discard(settings)
 
                 def on_stream(stream: object, rows: int) -> None:
                     landed.append(rows)
@@ -247,9 +248,7 @@ def pack(
 
     settings = read_settings()
     with attended():
-        written = write_pack(
-            settings.warehouse, period, out or settings.home / "close" / period / "pack", settings.entity
-        )
+        written = write_pack(built(settings), period, out or settings.home / "close" / period / "pack", settings.entity)
     for name, sha256 in written.files.items():
         typer.echo(f"{sha256}  {shown(written.folder / name)}")
 
@@ -263,7 +262,7 @@ def report(
     from reporting.report import tie_out_report
 
     with attended():
-        found = tie_out_report(read_settings().warehouse, period)
+        found = tie_out_report(built(read_settings()), period)
     _print(format, lambda: render(found, Console()), lambda: to_json(found), lambda: to_csv(found))
 
 
@@ -285,7 +284,7 @@ def breaks(
 
     with attended():
         found = selected(
-            read_settings().warehouse,
+            built(read_settings()),
             cause=cause,
             customer=customer,
             min_amount=_amount(min_amount),
@@ -320,7 +319,7 @@ def explain(
 
     if month is None:
         with attended():
-            told, exponents = explained(read_settings().warehouse, what)
+            told, exponents = explained(built(read_settings()), what)
         _print(
             format,
             lambda: render_explanation(told, exponents, Console()),
@@ -331,7 +330,7 @@ def explain(
     if customer is None:
         raise typer.BadParameter("a figure is explained of one customer: name it", param_hint="--customer")
     with attended():
-        found, exponents = walk(read_settings().warehouse, what, customer, month)
+        found, exponents = walk(built(read_settings()), what, customer, month)
     _print(
         format,
         lambda: render_walk(found, exponents, Console(width=None if sys.stdout.isatty() else _WIDEST)),
@@ -351,7 +350,7 @@ def trail(
     from reporting.trail import trail as found
 
     with attended():
-        trails, exponents = found(read_settings().warehouse, customer, month)
+        trails, exponents = found(built(read_settings()), customer, month)
     _print(
         format,
         lambda: render_trail(trails, exponents, Console()),
@@ -464,7 +463,7 @@ def _tell(console: Console, outcome: Outcome, settings: Settings, log: Path, sec
         from reporting.report import tie_out_report
 
         console.print()
-        render(tie_out_report(settings.warehouse, None), console)
+        render(tie_out_report(built(settings), None), console)
     _warn(console, outcome.warnings)
     if not outcome.success:
         say_error(console, *map(_cut, outcome.failures), f"Everything that was printed is in {shown(log)}.")
@@ -472,7 +471,7 @@ def _tell(console: Console, outcome: Outcome, settings: Settings, log: Path, sec
     docs = settings.home / "expectations" / "index.html"
     console.print()
     for name, value in (
-        ("warehouse", shown(settings.warehouse)),
+        ("warehouse", str(built(settings)) if settings.bigquery else shown(settings.warehouse)),
         ("expectations", shown(docs)),
         ("full log", shown(log)),
         ("took", duration(seconds)),

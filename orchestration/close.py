@@ -22,6 +22,7 @@ from ingestion.payload import Row
 from ingestion.settings import Settings
 from ingestion.streams import CLOSE_LEDGER, CLOSES, Stream
 from ingestion.sync import append, inputs
+from orchestration.built import built
 from orchestration.dbt import at_work, dbt_command, dbt_project
 from orchestration.defs.transformation import failures
 from orchestration.progress import Progress, Stage
@@ -66,7 +67,7 @@ def close(
         raise CloseRefused(
             f"nothing has landed in {settings.lake} by then: `tieout run` or `tieout demo` reads the sources"
         )
-    before = closes(settings.warehouse)
+    before = closes(built(settings))
     standing = next((one for one in before if one.period == period), None)
     _refuse_if_closed(period, as_of, standing, before[-1].period if before else "")
     close_id = f"{period}/{moment.isoformat()}"
@@ -80,7 +81,7 @@ def close(
     with progress.stage("checks", "starting dbt") as stage:
         tests = ["test", "--exclude", "test_type:unit source:*"]
         failed = (
-            *map(str, failed_checks(settings.warehouse, period)),
+            *map(str, failed_checks(built(settings), period)),
             *_dbt([*tests, "--vars", variables], target, stage, progress),
             *_broken_suites(settings, period, stage),
         )
@@ -88,7 +89,7 @@ def close(
     if failed and accepted_reason is None and standing is None:
         raise CloseRefused(*failed, "Mend these, or say why it is closed all the same: --accept REASON")
     with progress.stage("ledger", "freezing") as stage:
-        rows = frozen(settings.warehouse, period, close_id)
+        rows = frozen(built(settings), period, close_id)
         frozen_hash = content_hash(rows)
         if standing and standing.content_hash != frozen_hash:
             raise CloseRefused(
@@ -146,7 +147,7 @@ def _broken_suites(settings: Settings, period: str, stage: Stage) -> tuple[str, 
     stage.say("Great Expectations on the close's marts")
     suites = [suite.name for suite in read_suites() if suite.name != "rec_bridge"]
     schemas = {layer: schema_of(period, layer) for layer in _LAYERS}
-    results = run_suites(settings.warehouse, settings.home / "close" / period / "expectations", suites, schemas=schemas)
+    results = run_suites(built(settings), settings.home / "close" / period / "expectations", suites, schemas=schemas)
     return tuple(
         f"{result.mart}: {failure.expects}: {failure.observed}"
         for result in results

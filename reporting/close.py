@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from reporting.marts import ReportUnavailable, opened
+from reporting.marts import ReportUnavailable, Warehouse, opened
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,12 @@ def schema_of(period: str, layer: str) -> str:
     return f"close_{period.replace('-', '_')}_{layer}"
 
 
-def closes(warehouse: Path) -> tuple[Closed, ...]:
+def closes(warehouse: Warehouse) -> tuple[Closed, ...]:
     """All closes, oldest month first."""
     return tuple(_closed(told) for told in _told(warehouse))
 
 
-def header(warehouse: Path, period: str) -> Header:
+def header(warehouse: Warehouse, period: str) -> Header:
     """The month's close. Raises ReportUnavailable where it has none, and says what to do."""
     told = next((each for each in _told(warehouse) if each["period"] == period), None)
     if told is None:
@@ -101,7 +100,7 @@ def header(warehouse: Path, period: str) -> Header:
     )
 
 
-def _told(warehouse: Path) -> list[dict[str, Any]]:
+def _told(warehouse: Warehouse) -> list[dict[str, Any]]:
     with opened(warehouse, ["raw_tieout.closes"]) as connection:
         payloads = connection.execute("select payload from raw_tieout.closes order by object_id").fetchall()
     return [json.loads(payload) for (payload,) in payloads]
@@ -111,10 +110,10 @@ def _closed(told: dict[str, Any]) -> Closed:
     return Closed(told["close_id"], told["period"], datetime.fromisoformat(told["as_of"]), told["content_hash"])
 
 
-def failed_checks(warehouse: Path, period: str) -> tuple[Check, ...]:
+def failed_checks(warehouse: Warehouse, period: str) -> tuple[Check, ...]:
     """What holds the month back, or a month before it that is open still, in the close's own marts."""
     close = schema_of(period, "close")
-    with opened(warehouse, [f"{close}.fct_close_checks"]) as connection:
+    with opened(warehouse, [f"{close}.fct_close_checks", f"{close}.fct_closes"]) as connection:
         rows = connection.execute(
             f"""
             select check_kind, subject, currency, period, amount, limit_amount, certified_through
@@ -129,7 +128,7 @@ def failed_checks(warehouse: Path, period: str) -> tuple[Check, ...]:
     return tuple(Check(*row) for row in rows)
 
 
-def frozen(warehouse: Path, period: str, close_id: str) -> tuple[tuple[str, str], ...]:
+def frozen(warehouse: Warehouse, period: str, close_id: str) -> tuple[tuple[str, str], ...]:
     """What the close freezes, as (id, JSON text) in the order of the ids: each figure and journal line of the month, and of the
     months before it that no close has frozen. Amounts are texts, digit for digit."""
     close = schema_of(period, "close")

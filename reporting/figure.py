@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
-from reporting.marts import ReportUnavailable, exponents_of, opened, require_month
+from reporting.marts import ReportUnavailable, Warehouse, exponents_of, opened, require_month
 
 MARTS = (
     "close.fct_journal_entries",
@@ -110,7 +109,7 @@ class Walk:
 T = TypeVar("T", Part, Document, Line, UsageDay, UsageBatch)
 
 
-def walk(warehouse: Path, figure: str, customer: str, month: str) -> tuple[Walk, dict[str, int]]:
+def walk(warehouse: Warehouse, figure: str, customer: str, month: str) -> tuple[Walk, dict[str, int]]:
     """A figure as it is booked, `revenue` or an account of ledger_accounts, and the decimals of each currency (ISO 4217).
 
     Raises ReportUnavailable when `month` is no month, no account is called so, or nothing is booked.

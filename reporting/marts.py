@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import duckdb
+import pyarrow as pa
+
+
+class Tables(Protocol):
+    """A warehouse of which tables are read one by one. As text it is its name."""
+
+    def __call__(self, name: str) -> pa.Table | None:
+        """The rows of `schema.table`; None where there is no such table."""
+
+
+Warehouse: TypeAlias = Path | Tables
+"""A DuckDB file, or another warehouse, of which what is asked for is copied into one in memory first."""
 
 
 class ReportUnavailable(ValueError):
@@ -15,8 +28,14 @@ class ReportUnavailable(ValueError):
 
 
 @contextmanager
-def opened(warehouse: Path, marts: Sequence[str]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The DuckDB file `warehouse`, read only, that has these marts. Raises ReportUnavailable."""
+def opened(warehouse: Warehouse, marts: Sequence[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, read only, that has these marts. Raises ReportUnavailable."""
+    if not isinstance(warehouse, Path):
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            copy(warehouse, marts, connection)
+            yield connection
+        return
     if not warehouse.is_file():
         raise ReportUnavailable(
             f"there is no warehouse at {warehouse}: run the job first (`tieout run` or `tieout demo`)"
@@ -32,6 +51,17 @@ def opened(warehouse: Path, marts: Sequence[str]) -> Iterator[duckdb.DuckDBPyCon
         if missing := [mart for mart in marts if mart not in present]:
             raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
         yield connection
+
+
+def copy(tables: Tables, names: Iterable[str], connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy these tables into the database that is open. Raises ReportUnavailable where one is not there."""
+    found = {name: tables(name) for name in names}
+    if missing := [name for name, table in found.items() if table is None]:
+        raise ReportUnavailable(f"{tables} has no {', '.join(missing)} yet: the job has not built the marts")
+    for name, table in found.items():
+        connection.register("copied", table)
+        connection.execute(f"create schema if not exists {name.split('.')[0]}; create table {name} as from copied")
+        connection.unregister("copied")
 
 
 def require_month(month: str) -> None:

@@ -6,11 +6,10 @@ import json
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 
-from reporting.marts import ReportUnavailable, exponents_of, opened
+from reporting.marts import ReportUnavailable, Warehouse, exponents_of, opened
 
 MARTS = (
     "reconciliation.fct_breaks",
@@ -105,7 +104,7 @@ class Register:
 
 
 def breaks(
-    warehouse: Path,
+    warehouse: Warehouse,
     *,
     cause: str | None = None,
     customer: str | None = None,
@@ -135,7 +134,7 @@ def breaks(
         )
 
 
-def explain(warehouse: Path, break_id: str) -> tuple[Explanation, dict[str, int]]:
+def explain(warehouse: Warehouse, break_id: str) -> tuple[Explanation, dict[str, int]]:
     """One break, named by its id or by the beginning of it, and the decimals of each currency.
 
     Raises ReportUnavailable when no break, or more than one, is called so.

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from reporting.marts import ReportUnavailable, exponents_of, opened, require_month
+from reporting.marts import ReportUnavailable, Warehouse, exponents_of, opened, require_month
 
 HOPS = ("metered", "rated", "credits", "invoiced", "collected", "settled", "banked", "identity", "recognised")
 MARTS = (
@@ -124,7 +123,7 @@ class Report:
         return min(listed, key=lambda each: each.certified_through or datetime.min.replace(tzinfo=UTC))
 
 
-def tie_out_report(warehouse: Path, period: str | None = None) -> Report:
+def tie_out_report(warehouse: Warehouse, period: str | None = None) -> Report:
     """Reads the report for one `period` (a month, `2026-08`) or for all of them from the DuckDB file `warehouse`.
 
     Raises ReportUnavailable when the warehouse, its marts or the period are not there.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from pathlib import Path
 
-from reporting.marts import ReportUnavailable, exponents_of, opened, require_month
+from reporting.marts import ReportUnavailable, Warehouse, exponents_of, opened, require_month
 
 MARTS = ("reconciliation.fct_money_trail", "seeds.currencies")
 
@@ -39,7 +38,7 @@ class Trail:
     rated_not_recognised_amount: Decimal
 
 
-def trail(warehouse: Path, customer: str, month: str) -> tuple[tuple[Trail, ...], dict[str, int]]:
+def trail(warehouse: Warehouse, customer: str, month: str) -> tuple[tuple[Trail, ...], dict[str, int]]:
     """One trail a currency, and the decimals of each currency (ISO 4217).
 
     Raises ReportUnavailable when `month` is no month (2026-08), or the customer has no money in it.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.emulator.fixtures"]
+
 
 def pytest_configure() -> None:
     # On a busy machine a deadline fails what is right.

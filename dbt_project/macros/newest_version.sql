@@ -16,14 +16,16 @@
     ) = 1
 {%- endmacro %}
 
-{# The same for a table that landed typed, column by column. #}
-{% macro newest_row(relation, key) -%}
+{# The same for a table that landed typed, column by column, parted by the day of its rows. #}
+{% macro newest_row(relation, key, at) -%}
     select *
     from {{ relation }}
-    {{ known_at_as_of() }}
+    {{ known_at_as_of(at) }}
     qualify row_number() over (partition by {{ key }} order by read_at desc, batch_id desc) = 1
 {%- endmacro %}
 
-{% macro known_at_as_of() -%}
+{# `parted_by`: the column that a raw table is parted by. BigQuery wants it in every reading: that it is there tells nothing new. #}
+{% macro known_at_as_of(parted_by=none) -%}
     where {{ "read_at <= " ~ as_of() if var('as_of') else 'read_at is not null' }}
+    {%- if parted_by %} and {{ parted_by }} is not null{% endif %}
 {%- endmacro %}

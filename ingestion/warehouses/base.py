@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -35,8 +35,9 @@ class Warehouse(Landed, Protocol):
     def known_batches(self, stream: Stream, moment: datetime) -> Mapping[str, str]:
         """Content hash by id of the stream's loaded batches that were finished by the moment, in the order of their ids."""
 
-    def load(self, batch: Batch, loaded_at: datetime) -> None:
-        """Rows and ledger line become visible together. A batch that is in the ledger is left alone."""
+    def load(self, batches: Iterable[Batch], now: Callable[[], datetime]) -> None:
+        """Load batches of one stream, oldest first. A batch's ledger line stands once all of its rows do, and not before; one
+        that is in the ledger is left alone."""
 
     def ensure(self, stream: Stream, schema: pa.Schema) -> None:
         """The raw table exists, empty if nothing has landed. `schema` is that of its rows in the lake."""

@@ -6,10 +6,11 @@ its ledger line commits, and payloads are not copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -111,15 +112,16 @@ class DuckDBWarehouse(AbstractContextManager["DuckDBWarehouse"]):
             )
         )
 
-    def load(self, batch: Batch, loaded_at: datetime) -> None:
-        manifest = batch.manifest
-        if self._rows("select 1 from ingestion.batches where batch_id = ?", manifest.batch_id):
-            return
-        try:
-            self._sparing(lambda: self._commit(batch, loaded_at, "insert"))
-        except duckdb.ConstraintException:
-            # Slower, so not where everything is new; and to look first goes through the whole index.
-            self._sparing(lambda: self._commit(batch, loaded_at, "insert or replace"))
+    def load(self, batches: Iterable[Batch], now: Callable[[], datetime]) -> None:
+        for batch in batches:
+            if self._rows("select 1 from ingestion.batches where batch_id = ?", batch.manifest.batch_id):
+                continue
+            commit = partial(self._commit, batch, now())
+            try:
+                self._sparing(partial(commit, "insert"))
+            except duckdb.ConstraintException:
+                # Slower, so not where everything is new; and to look first goes through the whole index.
+                self._sparing(partial(commit, "insert or replace"))
 
     def _commit(self, batch: Batch, loaded_at: datetime, insert: str) -> None:
         """Rows and ledger line, in one transaction; `insert` brings objects into the index of newest versions."""

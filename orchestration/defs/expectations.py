@@ -9,6 +9,7 @@ import dagster as dg
 from expectations.runner import run_suites
 from expectations.suite import SuiteResult, read_suites
 from ingestion.settings import read_settings
+from orchestration.built import built
 
 
 @dg.definitions
@@ -30,7 +31,7 @@ def defs() -> dg.Definitions:
     )
     def expectations() -> Iterator[dg.AssetCheckResult]:
         settings = read_settings()
-        results = run_suites(settings.warehouse, settings.home / "expectations")
+        results = run_suites(built(settings), settings.home / "expectations")
         for result in results:
             yield _check(result, marts[result.name])
         # Not a blocking check: those stand between a mart and its readers in dbt, which would cut dbt's one run in pieces.

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from reporting.close import Header, content_hash, frozen, header, schema_of
-from reporting.marts import ReportUnavailable, opened
+from reporting.marts import ReportUnavailable, Warehouse, opened
 from reporting.pack import journals, page, sheets
 from reporting.pack.workbook import Facts, write_workbook
 
@@ -27,7 +27,7 @@ class Pack:
     files: dict[str, str]
 
 
-def write_pack(warehouse: Path, period: str, folder: Path, entity: str = "") -> Pack:
+def write_pack(warehouse: Warehouse, period: str, folder: Path, entity: str = "") -> Pack:
     """Write the pack of a closed month into the folder; files of an earlier one there are replaced.
 
     `entity` is whose books they are. Raises ReportUnavailable where the month was never closed, or its schemas hold anything
@@ -58,7 +58,7 @@ def write_pack(warehouse: Path, period: str, folder: Path, entity: str = "") -> 
     return Pack(folder, _manifest(folder, close))
 
 
-def _refuse_unless_frozen(warehouse: Path, close: Header) -> None:
+def _refuse_unless_frozen(warehouse: Warehouse, close: Header) -> None:
     """A refused close, or one by other models, leaves its own figures in the month's schemas."""
     built = content_hash(frozen(warehouse, close.closed.period, close.closed.close_id))
     if built != close.closed.content_hash:

@@ -51,7 +51,7 @@ def _land_again(settings: Settings, stream: Stream, column: str | None = None) -
             started_at=now,
             finished_at=now,
         )
-        warehouse.load(again, now)
+        warehouse.load([again], lambda: now)
 
 
 @BOTH

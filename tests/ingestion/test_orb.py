@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -309,11 +309,12 @@ def test_a_run_that_died_within_a_ledger_leaves_no_gap_below_its_top(
     write_objects(orb, credit_ledger=[_entry(number) for number in range(310)])
     load, loaded = DuckDBWarehouse.load, list[Batch]()
 
-    def dies_after_the_first(warehouse: DuckDBWarehouse, batch: Batch, loaded_at: datetime) -> None:
-        if loaded:
-            raise KeyboardInterrupt
-        loaded.append(batch)
-        load(warehouse, batch, loaded_at)
+    def dies_after_the_first(warehouse: DuckDBWarehouse, batches: Iterable[Batch], now: Callable[[], datetime]) -> None:
+        for batch in batches:
+            if loaded:
+                raise KeyboardInterrupt
+            loaded.append(batch)
+            load(warehouse, [batch], now)
 
     with monkeypatch.context() as dying:
         dying.setattr("ingestion.sync._ROWS_A_BATCH", 100)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from ingestion.settings import Secret, Settings
 from ingestion.sources import postgres
 from ingestion.sources.base import Measure, Window
 from ingestion.streams import Stream, stream_named
-from ingestion.sync import SyncResult, opened, rebuild, sync
+from ingestion.sync import SyncResult, rebuild, sync
 from ingestion.warehouses.duckdb import DuckDBWarehouse
 
 USAGE = stream_named("app.usage_events")
@@ -37,10 +37,11 @@ def _sync_usage(settings: Settings) -> SyncResult:
 def _dies_at_the_load(number: int, monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> None:
     load, loads = DuckDBWarehouse.load, iter(range(number - 1))
 
-    def dies(self: DuckDBWarehouse, batch: Batch, loaded_at: datetime) -> None:
-        if next(loads, None) is None:
-            raise KeyboardInterrupt
-        load(self, batch, loaded_at)
+    def dies(self: DuckDBWarehouse, batches: Iterable[Batch], now: Callable[[], datetime]) -> None:
+        for batch in batches:
+            if next(loads, None) is None:
+                raise KeyboardInterrupt
+            load(self, [batch], now)
 
     with monkeypatch.context() as patch:
         patch.setattr(DuckDBWarehouse, "load", dies)
@@ -312,7 +313,7 @@ def test_counting_a_big_table_leaves_duckdb_no_more_memory_than_the_count_took(
         connection.execute(CREATE_USAGE)
         connection.execute("insert into usage_events values ('a')")
     _sync_usage(app_settings)
-    with opened(app_settings, Lake(app_settings.lake)) as warehouse:
+    with DuckDBWarehouse(app_settings.warehouse, Lake(app_settings.lake)) as warehouse:
         warehouse.tally(USAGE, Window(None, datetime.now(UTC), None))
         ((left, threads),) = warehouse._rows("select current_setting('memory_limit'), current_setting('threads')")
     with duckdb.connect() as connection:

@@ -144,8 +144,8 @@ def test_the_same_batch_loads_once_however_often_it_is_loaded(bank: Settings, cl
     (path,) = lake.paths(LINES)
     batch = lake.batch(path)
     with DuckDBWarehouse(bank.warehouse, lake) as warehouse:
-        warehouse.load(batch, clock())
-        warehouse.load(batch, clock())
+        warehouse.load([batch], clock)
+        warehouse.load([batch, batch], clock)
     assert len(_landed(bank)) == 2
 
 

@@ -40,8 +40,6 @@ def _schema(stream: Stream) -> pa.Schema:
 
 
 def _type(field: pa.Field) -> str:
-    if field.name == "payload":
-        return "JSON"
     if pa.types.is_decimal(field.type):
         fits = field.type.scale <= 9 and field.type.precision - field.type.scale <= 29
         return "NUMERIC" if fits else "BIGNUMERIC"

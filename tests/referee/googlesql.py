@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import tzdata
@@ -25,6 +26,7 @@ from zetasql.wasi import get_wasm_path
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
 from zetasql.wasi._pb2.zetasql.public import options_pb2 as public_options
+from zetasql.wasi._pb2.zetasql.public import type_pb2
 from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_node_kind_pb2
 
 from tests.referee.values import from_proto, to_proto, type_name, type_of
@@ -126,13 +128,15 @@ class GoogleSQL:
         )
         return {".".join(table.table_name_segment) for table in found.table_name}
 
-    def analyse(self, sql: str) -> Analysis:
-        """GoogleSQLError: what of it is wrong, and where."""
+    def analyse(self, sql: str, parameters: Mapping[str, type_pb2.TypeProto] = MappingProxyType({})) -> Analysis:
+        """A statement whose named parameters have these types. GoogleSQLError: what of it is wrong, and where."""
         if self._catalogue is None:
             catalogue = self._catalogue_of({tuple(name.split(".")): name for name in self.known})
             registered = service.RegisterCatalogRequest(simple_catalog=catalogue)
             self._catalogue = self._module.call("RegisterCatalog", registered, service.RegisterResponse).registered_id
         asked = service.AnalyzeRequest(options=self._options, registered_catalog_id=self._catalogue, sql_statement=sql)
+        for name, kind in parameters.items():
+            asked.options.query_parameters.add(name=name, type=kind)
         statement = inner(self._module.call("Analyze", asked, service.AnalyzeResponse).resolved_statement)
         return Analysis(statement, tuple(_output(statement)))
 

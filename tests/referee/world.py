@@ -20,10 +20,10 @@ from tests.referee.compiled import moment_of
 from tests.referee.googlesql import Columns, Table
 
 # The smallest found that holds every defect: fewer customers or events leave no invoice, refund or day for one of them.
-_SEED, _CUSTOMERS, _MONTHS, _EVENTS = 4, 22, 3, 3_000
+SEED, CUSTOMERS, MONTHS, EVENTS = 4, 22, 3, 3_000
 
 # As many again of the last day, a few of them late by up to 40 days.
-_NEWS = """
+NEWS = """
 insert into usage_events
 select md5('news ' || i), customer_id, event_name, model, input_tokens, output_tokens, megapixels, video_seconds, gpu_seconds,
     newest_at - case when i % 10 = 0 then i * 7919 % (40 * 86400) else i % 3600 end * interval '1 second',
@@ -66,13 +66,13 @@ class World:
 
 def build_world(folder: Path) -> World:
     """SandboxError, SourceError or ContestantFailed, as what failed says it."""
-    generate(folder / "dataset", seed=_SEED, customers=_CUSTOMERS, months=_MONTHS, events=_EVENTS)
+    generate(folder / "dataset", seed=SEED, customers=CUSTOMERS, months=MONTHS, events=EVENTS)
     with serve(folder / "dataset", folder / "servers") as company:
         settings = read_settings({**company.environment(), "TIEOUT_HOME": str(folder / "home")})
         land(folder / "dataset", settings)
         first = _built(settings.warehouse, folder / "first")
         with psycopg.connect(company.app_database_url, autocommit=True) as connection:
-            connection.execute(_NEWS)
+            connection.execute(NEWS)
         sync(stream_named("app.usage_events"), settings)
         return World(first, _built(settings.warehouse, folder / "later"))
 

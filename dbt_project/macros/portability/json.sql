@@ -1,10 +1,13 @@
-{# JSON: a payload is text in DuckDB and JSON in BigQuery. Paths are literals like '$.lines.data[0].id'.
-   Numbers with a fraction were landed as strings, so text is exact (design, part 4). #}
+{# JSON: raw's payload is text, which BigQuery loads from Parquet as it was sent; `json_fields` makes it JSON there. Paths are literals
+   like '$.lines.data[0].id'. Numbers with a fraction were landed as strings, so text is exact (design, part 4); of other numbers
+   BigQuery would refuse those that are no double, and with them the document. #}
 
-{# Whether raw's payload is a JSON document: always where the column's type is JSON. #}
+{# Whether raw's payload is a JSON document. #}
 {% macro is_json(document) %}{{ return(adapter.dispatch('is_json')(document)) }}{% endmacro %}
-{% macro bigquery__is_json(document) %}({{ document }} is not null){% endmacro %}
+{% macro bigquery__is_json(document) %}(safe.{{ parse_json_text(document) }} is not null){% endmacro %}
 {% macro duckdb__is_json(document) %}coalesce(json_valid({{ document }}), false){% endmacro %}
+
+{% macro parse_json_text(text) %}parse_json({{ text }}, wide_number_mode => 'round'){% endmacro %}
 
 {# A scalar as text; an object, an array, JSON null and a missing key are NULL. #}
 {% macro json_text(document, path) %}{{ return(adapter.dispatch('json_text')(document, path)) }}{% endmacro %}
@@ -92,8 +95,8 @@
     ) as {{ alias }}_elements
 {%- endmacro %}
 
-{# A select that reads many scalars of one JSON column as text, parsing each document once (five times faster on DuckDB than
-   a call per field). `fields`: {column: path to a scalar}; `keep`: columns carried along. #}
+{# A select that reads many scalars of one document as text, parsing each once (five times faster on DuckDB than a call per field).
+   `fields`: {column: path to a scalar}; `document`: raw's payload, or a JSON column; `keep`: columns carried along. #}
 {% macro json_fields(relation, fields, document='payload', keep=none) -%}
     {%- set envelope = [
         'object_id', 'parent_id', 'payload', 'payload_hash', 'is_deleted as is_tombstone', 'batch_id', 'read_at',
@@ -106,7 +109,11 @@
         {%- for name, path in fields.items() %}
         json_value({{ document }}, '{{ path }}') as {{ name }},
         {%- endfor %}
+    {%- if document == 'payload' %}
+    from (select * replace ({{ parse_json_text('payload') }} as payload) from {{ relation }}) as parsed_once
+    {%- else %}
     from {{ relation }}
+    {%- endif %}
 {%- endmacro %}
 {% macro duckdb__json_fields(relation, fields, document, keep) -%}
     select

@@ -3,7 +3,7 @@
 with source as (
 
     select * from {{ source('raw_app', 'usage_events') }}
-    {{ known_at_as_of() }}
+    {{ known_at_as_of('occurred_at') }}
 
 ),
 

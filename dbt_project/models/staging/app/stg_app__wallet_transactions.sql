@@ -8,7 +8,7 @@ with source as (
 
 newest as (
 
-    {{ newest_row('source', 'id') }}
+    {{ newest_row('source', 'id', 'occurred_at') }}
 
 ),
 

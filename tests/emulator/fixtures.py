@@ -1,0 +1,31 @@
+"""Fixtures for tests that need the emulator; without its environment they are skipped, and say which target makes it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from tests.emulator.environment import NoEmulator, emulator
+from tests.emulator.proxy import Endpoint, proxied
+from tests.emulator.warehouse import Project
+
+
+@pytest.fixture(scope="session")
+def bigquery_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    try:
+        with emulator(tmp_path_factory.mktemp("emulator") / "log") as upstream, proxied(upstream) as endpoint:
+            yield endpoint
+    except NoEmulator as missing:
+        warnings.warn(f"BigQuery is not tested: {missing}", stacklevel=1)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def bigquery_project(bigquery_endpoint: Endpoint) -> Iterator[Project]:
+    """An empty project; what befalls its requests ends with the test."""
+    bigquery_endpoint.sent.clear()
+    bigquery_endpoint.refused.clear()
+    yield Project(bigquery_endpoint)
+    bigquery_endpoint.befall = lambda asked, passed_on: None

@@ -1,0 +1,178 @@
+"""Corrections of bqemulator 1.4.0, each where it answers otherwise than BigQuery; `test_patches.py` has GoogleSQL's answers.
+
+1. The job id of an upload is thrown away and another one made up.
+2. An upload whose media type is `*/*`, which is what Google's client sends, is refused.
+3. NUMERIC keeps three decimals in a cast.
+4. ARRAY_AGG(DISTINCT x IGNORE NULLS), which dbt's insert_overwrite asks for, is a syntax error.
+5. CREATE TABLE t (columns) AS (SELECT ...), which dbt's contracts ask for, finds no SELECT in its parentheses.
+6. Weeks from Monday: DATE_TRUNC and TIMESTAMP_TRUNC to ISOWEEK fail, to WEEK(MONDAY) give Sunday.
+7. TIMESTAMP_DIFF counts boundaries, BigQuery whole units.
+8. A Parquet file's columns go into the table's by their place, not by their name.
+9. What UNNEST ... WITH OFFSET counts from 0 is made so again in every query around it, and loses its name.
+10. A member of a JSON object by a key that is a column, document[key], is looked for as in an array.
+11. All fields of a struct, x.pair.*, are a syntax error.
+12. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from typing import Any
+
+import sqlglot
+from bqemulator.api.routes import upload
+from bqemulator.jobs import executor
+from bqemulator.scripting import interpreter
+from bqemulator.sql import translator
+from bqemulator.sql.rewriter import aggregate_variants, create_table_schema_ctas, unnest_offset
+from sqlglot import exp
+
+# 1
+_wanted: ContextVar[str] = ContextVar("_wanted")
+_configuration, _run_load = upload._load_configuration_from_envelope, upload._run_load
+
+
+def _with_reference(envelope: dict[str, Any]) -> dict[str, Any]:
+    return {**_configuration(envelope), "jobReference": envelope["jobReference"]}
+
+
+async def _run_as_asked(*, configuration: dict[str, Any], **rest: Any) -> Any:
+    _wanted.set(configuration["jobReference"]["jobId"])
+    kept = {name: value for name, value in configuration.items() if name != "jobReference"}
+    return await _run_load(configuration=kept, **rest)
+
+
+upload._load_configuration_from_envelope = _with_reference
+upload._run_load = _run_as_asked
+upload._new_job_id = lambda: _wanted.get()
+
+# 2
+_is_permitted = upload._is_permitted_media_type
+upload._is_permitted_media_type = lambda kind: kind == "*/*" or _is_permitted(kind)
+
+# 3 and 11
+_NAME = r'(?:"\w+"|\b\w+)'
+_FIELDS = re.compile(rf"({_NAME}\.{_NAME})\.\*")
+_BARE = re.compile(r"\bDECIMAL\b(?!\s*\()")
+_apply_rules = translator.SQLTranslator._apply_rules
+
+
+def _with_scale(self: Any, sql: str, **rest: Any) -> str:
+    translated = _BARE.sub("DECIMAL(38, 9)", _apply_rules(self, _BARE.sub("DECIMAL(38, 9)", sql), **rest))
+    return _FIELDS.sub(r"unnest(\1)", translated)
+
+
+translator.SQLTranslator._apply_rules = _with_scale
+
+# 4
+_filter_target = aggregate_variants._filter_target
+
+
+def _target_of_distinct(operand: Any) -> Any:
+    if isinstance(operand, exp.Order) and isinstance(operand.this, exp.Distinct):
+        operand = operand.this
+    return _filter_target(operand.expressions[0] if isinstance(operand, exp.Distinct) else operand)
+
+
+aggregate_variants._filter_target = _target_of_distinct
+
+# 5
+_first_select = create_table_schema_ctas._first_select
+
+
+def _within_parentheses(body: Any) -> Any:
+    while isinstance(body, (exp.Subquery, exp.Paren)):
+        body = body.this
+    return _first_select(body)
+
+
+create_table_schema_ctas._first_select = _within_parentheses
+
+# 6, 7 and 10
+_MICROSECONDS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
+_translate = translator.SQLTranslator.translate
+
+
+def _is_from_monday(node: Any) -> bool:
+    unit = node.args.get("unit")
+    if isinstance(unit, exp.WeekStart):
+        return "MONDAY" in (unit.name.upper(), (unit.this.name if unit.this else "").upper())
+    return unit is not None and unit.name.upper() == "ISOWEEK"
+
+
+def _corrected(node: Any) -> Any:
+    if isinstance(node, (exp.DateTrunc, exp.TimestampTrunc)) and _is_from_monday(node):
+        kind, day = ("DATE", "{0}") if isinstance(node, exp.DateTrunc) else ("TIMESTAMP", "TIMESTAMP_TRUNC({0}, DAY)")
+        since_monday = "MOD(EXTRACT(DAYOFWEEK FROM {0}) + 5, 7)"
+        found = f"{kind}_SUB({day}, INTERVAL ({since_monday}) DAY)".format(node.this.sql("bigquery"))
+        return sqlglot.parse_one(found, read="bigquery")
+    if isinstance(node, exp.Bracket) and isinstance(node.expressions[0], exp.Column):
+        return exp.Anonymous(this="json_member", expressions=[node.this, node.expressions[0]])
+    if isinstance(node, exp.TimestampDiff) and (unit := node.args["unit"].name.upper()) in _MICROSECONDS:
+        ends = f"{node.this.sql('bigquery')}, {node.expression.sql('bigquery')}"
+        whole = f"DIV(TIMESTAMP_DIFF({ends}, MICROSECOND), {_MICROSECONDS[unit]})"
+        return sqlglot.parse_one(whole, read="bigquery")
+    return node
+
+
+def _translated(self: Any, sql: str, **rest: Any) -> Any:
+    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w", sql, re.IGNORECASE):
+        trees = sqlglot.parse(sql, read="bigquery")
+        if len(trees) == 1 and trees[0] is not None and not isinstance(trees[0], exp.Command):
+            sql = trees[0].transform(_corrected).sql(dialect="bigquery")
+    return _translate(self, sql, **rest)
+
+
+translator.SQLTranslator.translate = _translated
+
+
+# 8
+def _load_parquet(path: str, target: str, context: Any) -> None:
+    context.engine.execute(f"INSERT INTO {target} BY NAME SELECT * FROM read_parquet(?)", [path])
+
+
+executor._load_parquet = _load_parquet
+
+
+# 9
+def _rebased(tree: Any, names: set[str]) -> bool:
+    found = False
+    for column in list(tree.find_all(exp.Column)):
+        scope = column.parent_select
+        unnested = [each for each in (scope.find_all(exp.Unnest) if scope else ()) if each.parent_select is scope]
+        if column.name not in names or column.name not in {_name(each.args.get("offset")) for each in unnested}:
+            continue
+        from_zero: Any = exp.Paren(this=exp.Sub(this=column.copy(), expression=exp.Literal.number(1)))
+        column.replace(exp.alias_(from_zero, column.name) if column.parent is scope else from_zero)
+        found = True
+    return found
+
+
+def _name(offset: Any) -> str:
+    return offset.name if isinstance(offset, exp.Identifier) else "offset" if offset else ""
+
+
+unnest_offset._rebase_offset_columns = _rebased
+
+# 12
+_interpreter: Any = next(
+    each for each in vars(interpreter).values() if isinstance(each, type) and "_exec_set" in vars(each)
+)
+_exec_set = _interpreter._exec_set
+
+
+async def _set_once(self: Any, statement: Any) -> None:
+    source = re.sub(r"(?is)^(\s*\(\s*select)\s+as\s+struct\b", r"\1", statement.source_expr)
+    if len(statement.targets) == 1 and source != statement.source_expr:
+        self._frames.set(statement.targets[0], (await self._eval_expr_row(source))[0])
+        return
+    await _exec_set(self, statement)
+
+
+_interpreter._exec_set = _set_once
+
+
+def prepare(connection: Any) -> None:
+    """What the database behind it needs for 10."""
+    connection.execute("""create macro json_member(document, key) as json_extract(document, '$."' || key || '"')""")

@@ -1,0 +1,68 @@
+"""Each correction of the emulator beside the answer of Google's own implementation, which is what BigQuery answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emulator.statements import parts
+from tests.emulator.warehouse import Project
+from tests.referee.comparison import compare
+from tests.referee.googlesql import GoogleSQL, Table
+
+CASES = {
+    "a cast to NUMERIC keeps nine decimals": "select cast('1.123456789' as numeric) as n",
+    "distinct values without nulls": "select array_length(array_agg(distinct x ignore nulls)) as n from unnest([1, 1]) as x",
+    "a week begins on Monday": """
+        select
+            date_trunc(d, isoweek) as iso,
+            date_trunc(d, week(monday)) as monday,
+            date(timestamp_trunc(timestamp(d), isoweek)) as instant
+        from unnest([date '2026-08-02', date '2026-08-03']) as d
+    """,
+    "units between two instants are whole ones": """
+        select
+            timestamp_diff(timestamp '2026-08-02 01:00:00+00', timestamp '2026-08-01 23:00:00+00', day) as days,
+            timestamp_diff(timestamp '2026-08-02 01:30:00+00', timestamp '2026-08-01 23:00:00+00', hour) as hours
+    """,
+    "an element's place is counted from 0, in the queries around it too": """
+        with elements as (
+            select element, place from unnest(['a', 'b']) as element with offset as place
+        )
+
+        select element, elements.place, place + 1 as next_place from elements
+    """,
+    "a member by a key that is a column": """
+        select json_value(document[name], '$.of') as found
+        from (select parse_json('{"a": {"of": "1"}, "b": {"of": "2"}}') as document)
+        cross join unnest(['a', 'b']) as name
+    """,
+    "all fields of a struct": "select pair.l.* from (select struct(1 as a, 'x' as b) as l) as pair",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_emulator_answers_what_googles_own_implementation_does(bigquery_project: Project, name: str) -> None:
+    answered = GoogleSQL().evaluate(CASES[name], {})
+    names = ", ".join(f"`{column}`" for column in answered.columns)
+    found = Table(answered.columns, bigquery_project.rows(f"select {names} from ({CASES[name]}) as asked"))
+    assert compare(found, answered) is None
+
+
+def test_a_contract_may_put_its_query_in_parentheses(bigquery_project: Project) -> None:
+    with bigquery_project.client as client:
+        client.create_dataset("d")
+        client.query("create table d.t (n int64, amount numeric) as (select 1 as n, numeric '1.5' as amount)").result()
+    assert bigquery_project.rows("select n, amount from d.t") == [(1, 1.5)]
+
+
+def test_a_script_is_taken_apart_at_its_semicolons_and_nowhere_else() -> None:
+    script = """
+        -- a comment; with one
+        declare days array<date>; # and another;
+        select ';', "a;b", `odd;name`, r'\\', '''x';y''' /* ; */ ; select 2
+    """
+    assert list(parts(script)) == [
+        "declare days array<date>",
+        "select ';', \"a;b\", `odd;name`, r'\\', '''x';y'''",
+        "select 2",
+    ]
