@@ -87,9 +87,9 @@ def _bounded(statement: Any) -> Iterator[int]:
     for node in _nodes(statement):
         if isinstance(node, tree.ResolvedFilterScanProto):
             yield from _compared(node.filter_expr)
-        elif isinstance(node, tree.ResolvedJoinScanProto) and node.HasField("join_expr"):  # a cross join has none
-            if node.join_type == enums.ResolvedJoinScanEnums.INNER:
-                yield from _compared(node.join_expr)
+        elif isinstance(node, tree.ResolvedJoinScanProto):
+            is_inner = node.join_type == enums.ResolvedJoinScanEnums.INNER
+            yield from _compared(node.join_expr) if is_inner and node.HasField("join_expr") else ()
 
 
 def _compared(condition: Any) -> Iterator[int]:
@@ -175,7 +175,8 @@ def main() -> int:
 
 def _reported(read: Mapping[str, list[Scan]], sizes: Mapping[str, Mapping[str, float]], days: int) -> int:
     touched = len(_TOUCHED) / days
-    rows, whole = [], defaultdict[str, set[str]](set)
+    rows: list[dict[str, str | float]] = []
+    whole = defaultdict[str, set[str]](set)
     totals = dict.fromkeys(_HISTORIES, 0.0)
     events = dict(totals)
     for model, found in sorted(read.items()):
