@@ -457,12 +457,12 @@ def build_invoices(
             if month < customer.start.replace(day=1) or (customer.end is not None and month >= customer.end):
                 continue
             if month == customer.start.replace(day=1):
-                invoices += _of_first_fee(keys, customer, _number(keys, len(invoices)))
+                invoices += _of_first_fee(keys, customer, invoice_number(keys, len(invoices)))
             end = add_months(month, 1)
             lines = _lines(keys, calendar, customer, month, usage, wallets.get(customer.id))
             invoice = Invoice(
                 id=invoice_id(keys, customer, month),
-                number=_number(keys, len(invoices)),
+                number=invoice_number(keys, len(invoices)),
                 customer=customer,
                 source="subscription",
                 period_start=max(month, customer.start),
@@ -476,7 +476,7 @@ def build_invoices(
             )
             invoices.append(invoice if month == calendar.usage_end else _issued(invoice))
     contract = next(customer for customer in company if customer.contract and customer.start == calendar.first_day)
-    invoices.append(_issued_in_error(keys, calendar, contract, _number(keys, len(invoices))))
+    invoices.append(_issued_in_error(keys, calendar, contract, invoice_number(keys, len(invoices))))
     return invoices
 
 
@@ -511,7 +511,8 @@ def _of_first_fee(keys: Keys, customer: Customer, number: str) -> Iterator[Invoi
     )
 
 
-def _number(keys: Keys, order: int) -> str:
+def invoice_number(keys: Keys, order: int) -> str:
+    """What an invoice is called on its document, by its place among all."""
     return f"{keys.id('', 'invoice number prefix', 6).upper()}-{order + 1:05d}"
 
 

@@ -43,6 +43,8 @@ METERED = (
 PLATFORM_FEE = Product("platform_fee", "Platform fee", None, "month", "", "", 1)
 SUPPORT = Product("support", "Support plan", None, "month", "", "", 1)
 PRODUCTS = (*METERED, PLATFORM_FEE, SUPPORT)
+CREDIT = Product("prepaid_credit", "Prepaid credit", None, "credit", "", "", 1)
+"""What a top-up buys where Orb invoices it. The price book has no such product."""
 EVENT_NAMES = ("text_generation", "image_generation", "video_generation", "gpu_job")
 MODELS: dict[str, tuple[str, ...]] = {
     "text_generation": ("aria-small", "aria-large", "aria-code"),

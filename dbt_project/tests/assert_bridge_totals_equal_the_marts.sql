@@ -1,7 +1,31 @@
 {{ config(group='tieout', meta={'dagster': {'ref': {'name': 'rec_bridge'}}}) }}
 
 -- Matching must neither lose a row nor count one twice: per comparison and currency the bridge's totals are the marts' own.
-with marts as (
+with credit_invoices as (
+
+    select
+        lines.invoice_id,
+        lines.currency,
+        invoices.status,
+        {{ sum_decimal('lines.adjusted_amount') }} as amount,
+    from {{ ref('fct_invoice_lines') }} as lines
+    inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
+    where lines.line_kind = 'prepaid_credit'
+    group by lines.invoice_id, lines.currency, invoices.status
+
+),
+
+sold_blocks as (
+
+    select distinct grants.credit_block_id
+    from {{ ref('stg_orb__credit_ledger') }} as grants
+    inner join {{ ref('fct_invoices') }} as invoices on grants.created_invoice_id = invoices.invoice_id
+    inner join credit_invoices on invoices.invoice_id = credit_invoices.invoice_id
+    where not grants.is_deleted and not invoices.is_internal and invoices.status in ('issued', 'synced', 'paid')
+
+),
+
+marts as (
 
     select
         'metered__app_vs_orb' as comparison,
@@ -33,8 +57,20 @@ with marts as (
         currency,
         'left_total' as line,
         {{ sum_decimal('amount') }} as amount,
-    from {{ ref('fct_payments') }}
-    where purpose = 'top_up' and status = 'succeeded'
+    from (
+        select
+            payments.currency,
+            payments.amount,
+        from {{ ref('fct_payments') }} as payments
+        left join credit_invoices on payments.invoice_id = credit_invoices.invoice_id
+        where payments.purpose = 'top_up' and payments.status = 'succeeded' and credit_invoices.invoice_id is null
+        union all
+        select
+            currency,
+            amount,
+        from credit_invoices
+        where status <> 'void'
+    ) as paid
     group by currency
     union all
     select
@@ -117,9 +153,20 @@ with marts as (
         'invoiced__orb_vs_stripe' as comparison,
         currency,
         'right_total' as line,
-        {{ sum_decimal('total_amount') }} as amount,
-    from {{ ref('fct_stripe_invoices') }}
-    where status in ('open', 'paid', 'uncollectible')
+        {{ sum_decimal('amount') }} as amount,
+    from (
+        select
+            currency,
+            total_amount as amount,
+        from {{ ref('fct_stripe_invoices') }}
+        where status in ('open', 'paid', 'uncollectible')
+        union all
+        select
+            currency,
+            amount_captured as amount,
+        from {{ ref('fct_payments') }}
+        where status = 'succeeded' and invoice_id is not null and stripe_invoice_id is null
+    ) as collected
     group by currency
     union all
     select
@@ -173,6 +220,16 @@ with marts as (
         {{ sum_decimal('amount') }} as amount,
     from {{ ref('fct_revenue_daily') }}
     group by currency
+    union all
+    select
+        'recognised__prepaid_lines_vs_use' as comparison,
+        ledger.currency,
+        'right_total' as line,
+        {{ sum_decimal('-ledger.amount * ledger.cost_basis') }} as amount,
+    from {{ ref('fct_credit_ledger') }} as ledger
+    inner join sold_blocks on ledger.credit_block_id = sold_blocks.credit_block_id
+    where ledger.entry_type in ('decrement', 'amendment', 'credit_block_expiry')
+    group by ledger.currency
     union all
     select
         'banked__payouts_vs_bank' as comparison,

@@ -21,6 +21,7 @@ lines as (
     where
         invoices.status in ('draft', 'issued', 'synced', 'paid')
         and not invoices.is_internal
+        and lines.line_kind <> 'prepaid_credit'
 
 ),
 

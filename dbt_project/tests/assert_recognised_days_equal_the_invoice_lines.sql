@@ -11,6 +11,7 @@ with billed as (
     where
         (invoices.status in ('issued', 'synced', 'paid') or (invoices.status = 'draft' and lines.line_kind = 'usage'))
         and not invoices.is_internal
+        and lines.line_kind <> 'prepaid_credit'
 
 ),
 

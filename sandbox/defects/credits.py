@@ -23,6 +23,7 @@ BALANCES = "credits__movements_vs_balances"
 DRAWS = "credits__draw_order_vs_ledger"
 WALLET = "credits__wallet_vs_ledger"
 EXPIRIES = "recognised__due_expiries_vs_ledger"
+PREPAID = "recognised__prepaid_lines_vs_use"
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,13 @@ def _blocks(views: Views) -> Iterator[tuple[Object, list[Object]]]:
 
 
 def _top_ups(views: Views) -> dict[str, _TopUp]:
-    """By block id."""
+    """By block id. Those that Orb invoiced are not among them."""
     charges = {charge["payment_intent"]: charge for charge in views.stripe["charges"] if charge["paid"]}
     found = {}
     for block, entries in _blocks(views):
         charge = charges.get(block["metadata"].get("payment_intent"))
         is_plain = {entry["entry_type"] for entry in entries} <= {"increment", "decrement"}
+        is_plain &= not entries[0]["created_invoices"]
         if charge and block["balance"] and is_plain and not charge["disputed"] and not charge["amount_refunded"]:
             found[block["id"]] = _TopUp(block, entries, charge)
     return found
@@ -301,6 +303,37 @@ def _grant_not_paid(views: Views, code: str) -> list[Answer]:
     return answers
 
 
+def _prepaid_recognised_early(views: Views, code: str) -> list[Answer]:
+    """Orb invoiced a top-up, and nobody gave its line a service period; some of the credit is unused."""
+    payments = {payment.intent_id: payment for payment in views.world.cash.payments}
+    top_ups = _top_ups(views)
+    answers = []
+    carriers = [_carrier(block_id, top_up.entries[0]) for block_id, top_up in top_ups.items()]
+    for carrier in choose(views, code, "top-ups with credit left", carriers):
+        block, grant, charge = top_ups[carrier.id].block, top_ups[carrier.id].entries[0], top_ups[carrier.id].charge
+        day = day_of(charge["created"])
+        invoice = orb.credit_invoice(views.world, payments[charge["payment_intent"]], day)
+        (line,) = invoice["line_items"]
+        grant["created_invoices"] = [invoice]
+        views.orb["invoices"].append(invoice)
+        views.taken |= {charge["id"], grant["id"], invoice["id"]}
+        answers.append(
+            Answer(
+                cause=code,
+                comparison=PREPAID,
+                status="break",
+                match_key=line["id"],
+                customer_id=carrier.customer_id,
+                period=month(day),
+                currency=carrier.currency,
+                left_ref=line["id"],
+                right_ref=block["id"],
+                difference=block["balance"],
+            )
+        )
+    return answers
+
+
 def _ledger_gap(views: Views, code: str) -> list[Answer]:
     """Orb's list leaves out a day's last draw; the next time an entry repeats the number of the one before it."""
     draws = {
@@ -400,6 +433,7 @@ PLANTS: dict[str, Callable[[Views, str], list[Answer]]] = {
     "promo_with_cost_basis": _promo_with_cost_basis,
     "grant_amount_differs": _grant_amount_differs,
     "void_differs": _void_differs,
+    "prepaid_recognised_early": _prepaid_recognised_early,
     "grant_not_paid": _grant_not_paid,
     "ledger_gap": _ledger_gap,
     "ledger_arithmetic": _ledger_arithmetic,

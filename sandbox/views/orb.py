@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.billing import Block, Invoice, LedgerEntry, Line
+from sandbox.billing import Block, Invoice, LedgerEntry, Line, invoice_number
 from sandbox.calendar import DAY, HOUR, add_months, day_of, instant, iso
 from sandbox.cash import CreditNote, Payment
 from sandbox.catalogue import (
+    CREDIT,
     CURRENCIES,
     EVENT_NAMES,
     METERED,
@@ -46,17 +47,21 @@ def build(world: World) -> dict[str, list[Object]]:
         notes_of[note.invoice.id].append(note)
     customers = {customer.id: _customer(customer) for customer in world.company}
     plans = {plan["external_plan_id"]: plan for plan in _plans(keys, world)}
+    sold = dict(_sold_on_invoices(world))
     return {
         "customers": list(customers.values()),
         "plans": list(plans.values()),
         "prices": _prices(keys, world),
-        "items": [_item(keys, product, world) for product in PRODUCTS],
+        "items": [*(_item(keys, product, world) for product in PRODUCTS), _item_of_credit(keys, world)],
         "metrics": [_metric(keys, product, world) for product in METERED],
         "subscriptions": [_subscription(keys, world, c, customers[c.id], plans) for c in world.company],
-        "invoices": [_invoice(keys, world, i, payments_of[i.id], notes_of[i.id]) for i in world.invoices],
+        "invoices": [
+            *(_invoice(keys, world, i, payments_of[i.id], notes_of[i.id]) for i in world.invoices),
+            *sold.values(),
+        ],
         "credit_notes": [credit_note(keys, note) for note in world.cash.credit_notes],
         "credit_ledger": [
-            ledger_entry(customer, entry)
+            ledger_entry(customer, entry, sold.get(entry.block.id))
             for customer in world.company
             if customer.id in world.wallets
             for entry in world.wallets[customer.id].entries
@@ -143,6 +148,10 @@ def _item(keys: Keys, product: Product, world: World) -> Object:
         ],
         "archived_at": None,
     }
+
+
+def _item_of_credit(keys: Keys, world: World) -> Object:
+    return {**_item(keys, CREDIT, world), "metadata": {}, "external_connections": []}
 
 
 def _before(world: World) -> str:
@@ -478,6 +487,54 @@ def _invoice(keys: Keys, world: World, invoice: Invoice, payments: list[Payment]
     }
 
 
+def _sold_on_invoices(world: World) -> Iterator[tuple[str, Object]]:
+    """By block: the invoice of the first top-up of every fourth customer, whose service lasts as long as the credit."""
+    payments = {payment.intent_id: payment for payment in world.cash.payments}
+    returned = {refund.payment.intent_id for refund in world.cash.refunds}
+    for customer in world.company:
+        if customer.position % 4 == 1 and customer.id in world.wallets and not customer.is_internal:
+            block = next(block for block in world.wallets[customer.id].blocks if "payment_intent" in block.metadata)
+            payment = payments[block.metadata["payment_intent"]]
+            if payment.dispute is None and payment.intent_id not in returned:
+                yield block.id, credit_invoice(world, payment, day_of(block.expires_at))
+
+
+def credit_invoice(world: World, payment: Payment, end: date) -> Object:
+    """The invoice that Orb issued for a top-up, collected by the top-up's own payment. Its line serves until `end`; until the
+    day of the invoice it has no period."""
+    keys, customer, day = world.keys, payment.customer, day_of(payment.at)
+    code, issued_at = f"credit/{payment.intent_id}", payment.failed_at or payment.at
+    config = {"unit_amount": _text(payment.amount, customer.currency)}
+    price = Price(keys.id("", f"price/{code}", 16), code, CREDIT, customer.currency, "unit", config, "fixed_fee")
+    line = Line(
+        id=keys.id("", f"orb line/{code}", 16),
+        price=price,
+        start=day,
+        end=end,
+        quantity=MICRO,
+        by_model={"": MICRO},
+        subtotal=payment.amount,
+        adjustments=(),
+        credits=0,
+        tax=0,
+    )
+    invoice = Invoice(
+        id=keys.id("", f"orb invoice/{code}", 16),
+        number=invoice_number(keys, len(world.invoices) + world.cash.payments.index(payment)),
+        customer=customer,
+        source="one_off",
+        period_start=day,
+        period_end=end,
+        invoice_date=day,
+        created_at=issued_at,
+        issued_at=issued_at,
+        due_at=instant(day),
+        voided_at=None,
+        lines=(line,),
+    )
+    return {**_invoice(keys, world, invoice, [payment], []), "subscription": None}
+
+
 def payment_attempts(keys: Keys, payments: Iterable[Payment]) -> list[Object]:
     """What Orb heard of payments: for each the attempt that was refused, if one was, and the one that succeeded."""
     return [
@@ -525,7 +582,8 @@ def _line(keys: Keys, world: World, customer: Customer, line: Line) -> Object:
                 "amount": _text(line.tax, currency),
             }
         ]
-        if customer.tax_percent
+        # credit is a voucher: its use is taxed, not its sale
+        if customer.tax_percent and line.price.product != CREDIT
         else [],
         "sub_line_items": list(_sub_lines(line)),
         "usage_customer_ids": [customer.orb_customer_id] if line.price.purpose == "usage" else None,
@@ -613,14 +671,14 @@ def credit_note(keys: Keys, note: CreditNote) -> Object:
     }
 
 
-def ledger_entry(customer: Customer, entry: LedgerEntry) -> Object:
-    """An entry of a customer's credit ledger."""
+def ledger_entry(customer: Customer, entry: LedgerEntry, invoice: Object | None = None) -> Object:
+    """An entry of a customer's credit ledger. `invoice`: what its block was sold on."""
     currency = customer.currency
     own: Object = {}
     if entry.kind == "decrement":
         own = {"price_id": entry.price.id if entry.price else None, "invoice_id": entry.invoice_id, "event_id": None}
     elif entry.kind == "increment":
-        own = {"created_invoices": None}
+        own = {"created_invoices": None if invoice is None else [invoice]}
     elif entry.kind == "void":
         own = {"void_reason": "refund", "void_amount": to_major(-entry.amount, currency)}
     return {

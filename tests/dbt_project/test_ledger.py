@@ -294,10 +294,50 @@ class Life:
         self._add("fct_invoices", **invoice)
         self.invoices.append(invoice)
 
+    def sell_credit(self, day: date, amount: Decimal, choice: int) -> None:
+        """On an invoice of its own, which may be paid, credited and voided like any other."""
+        name, tax = f"inv_{self.number}_{len(self.invoices)}", self._cent(amount, 4)
+        status = ("issued", "paid", "synced", "draft", "void")[choice % 5]
+        line = {"invoice_line_id": f"{name}/credit", "invoice_id": name, "price_id": "credit_price"}
+        self._add(
+            "fct_invoice_lines",
+            **line,
+            customer_id=self.customer,
+            line_kind="prepaid_credit",
+            currency=self.currency,
+            adjusted_amount=amount,
+            tax_amount=tax,
+            credits_applied_amount=Decimal(0),
+            **dict.fromkeys(("discount_amount", "minimum_amount"), Decimal(0)),
+            period_start=day,
+            period_end=day + timedelta(days=90 * (choice % 2)),
+        )
+        self._add(
+            "stg_orb__invoice_lines", **line, item_id="item_usage", adjusted_subtotal_amount=amount, is_deleted=False
+        )
+        invoice = {
+            "invoice_id": name,
+            "customer_id": self.customer,
+            "status": status,
+            "invoice_source": "one_off",
+            "currency": self.currency,
+            "amount_due": amount + tax,
+            "tax_amount": tax,
+            "is_internal": self.is_internal,
+            "invoice_date": day,
+            "due_date": day,
+            "issued_at": None if status == "draft" else _at(day),
+            "voided_at": _at(day + timedelta(days=choice)) if status == "void" else None,
+        }
+        self._add("fct_invoices", **invoice)
+        self.invoices.append(invoice)
+        self._grant(day, amount, Decimal("0.8") if choice % 2 else Decimal(1), None, created_invoice_id=name)
+
     def pay_invoice(self, day: date, amount: Decimal, choice: int) -> None:
         if self.invoices:
             invoice = self.invoices[choice % len(self.invoices)]
-            self._pay(day, amount, choice, purpose="invoice", invoice_id=invoice["invoice_id"])
+            purpose = "top_up" if choice == 6 else "invoice"
+            self._pay(day, amount, choice, purpose=purpose, invoice_id=invoice["invoice_id"])
 
     def pay_for_nothing(self, day: date, amount: Decimal, choice: int) -> None:
         self._pay(day, amount, choice, purpose="other")
@@ -330,6 +370,7 @@ class Life:
             currency=self.currency,
             total_amount=amount + tax,
             created_at=_at(day),
+            is_void=choice % 3 == 0,
             voided_at=_at(day + timedelta(days=3)) if choice % 3 == 0 else None,
         )
         self._add("stg_orb__credit_notes", credit_note_id=note, subtotal_amount=amount, total_amount=amount + tax)
@@ -418,7 +459,14 @@ class Life:
         )
         return name
 
-    def _grant(self, day: date, amount: Decimal, cost_basis: Decimal, payment_intent_id: str | None) -> None:
+    def _grant(
+        self,
+        day: date,
+        amount: Decimal,
+        cost_basis: Decimal,
+        payment_intent_id: str | None,
+        created_invoice_id: str | None = None,
+    ) -> None:
         block = {
             "credit_block_id": f"block_{self.number}_{len(self.blocks)}",
             "payment_intent_id": payment_intent_id,
@@ -428,7 +476,7 @@ class Life:
         }
         self.rows.setdefault("stg_orb__credit_blocks", []).append(block)
         self.blocks.append(block)
-        self._enter(day, block, "increment", amount)
+        self._enter(day, block, "increment", amount, created_invoice_id=created_invoice_id)
 
     def _enter(
         self, day: date, block: dict[str, Any], kind: str, amount: Decimal, *, moves: bool = True, **names: str | None
@@ -471,7 +519,7 @@ def _at(day: date) -> datetime:
 
 KINDS = (
     *("top_up", "promotion", "use", "give_back", "expire", "void_credit", "change_expiry", "invoice", "pay_invoice"),
-    *("pay_for_nothing", "give_up", "credit_note", "refund", "dispute", "pay_out", "fee"),
+    *("sell_credit", "pay_for_nothing", "give_up", "credit_note", "refund", "dispute", "pay_out", "fee"),
 )
 lives = st.lists(
     st.lists(

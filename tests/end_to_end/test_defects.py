@@ -192,6 +192,7 @@ DETECTORS = {
     "expired_credit_drawn": "rec_credits__draw_order_vs_ledger",
     "wallet_differs": "rec_credits__wallet_vs_ledger",
     "breakage_missed": "rec_recognised__due_expiries_vs_ledger",
+    "prepaid_recognised_early": "rec_recognised__prepaid_lines_vs_use",
     "price_currency_differs": "rec_rated__usage_vs_lines",
     "minimum_missed": "rec_rated__usage_vs_lines",
     "line_missing": "rec_rated__usage_vs_lines",

@@ -155,6 +155,15 @@ select refunds.object_id
 from objects('raw_stripe.refunds', '{"charge": "varchar"}') as refunds
 inner join test_mode('charges') as charges on refunds.charge = charges.object_id;
 
+-- Which payment intent Orb says an invoice was collected with.
+create temp macro collected_by_orb() as table
+select distinct invoice_id, attempt.payment_provider_id as payment_intent_id
+from (
+    select object_id as invoice_id, unnest(payment_attempts) as attempt
+    from objects('raw_orb.invoices', '{"payment_attempts": [{"payment_provider_id": "varchar", "succeeded": "boolean"}]}')
+)
+where attempt.succeeded;
+
 -- Charges, what each is for, and whose it is.
 create temp macro charges() as table
 select
@@ -162,7 +171,7 @@ select
     charges.payment_intent as payment_intent_id,
     charges.balance_transaction as balance_transaction_id,
     paid.invoice as stripe_invoice_id,
-    invoices.metadata.orb_invoice_id as invoice_id,
+    coalesce(invoices.metadata.orb_invoice_id, collected_by_orb.invoice_id) as invoice_id,
     coalesce(ids.customer_id, charges.metadata.app_customer_id) as customer_id,
     case
         when paid.object_id is not null then 'invoice'
@@ -197,6 +206,7 @@ left join objects('raw_stripe.invoice_payments', '{"invoice": "varchar", "paymen
 left join objects('raw_stripe.invoices', '{"metadata": {"orb_invoice_id": "varchar"}}') as invoices on paid.invoice = invoices.object_id
 left join objects('raw_stripe.payment_intents', '{"metadata": {"purpose": "varchar"}}') as intents
     on charges.payment_intent = intents.object_id
+left join collected_by_orb() as collected_by_orb on charges.payment_intent = collected_by_orb.payment_intent_id
 left join stripe_customers() as ids on charges.customer = ids.stripe_customer_id
 where charges.livemode and not charges.is_gone;
 
@@ -408,6 +418,11 @@ from objects('raw_orb.invoices', '{
 }')
 where not is_gone;
 
+-- Invoices that a grant of credit made.
+create temp macro sold_on_invoices() as table
+select distinct unnest(created_invoices).id as invoice_id
+from objects('raw_orb.credit_ledger', '{"created_invoices": [{"id": "varchar"}]}');
+
 create temp macro orb_lines() as table
 select
     invoice_id,
@@ -431,6 +446,7 @@ select
     case
         when line.price.price_type = 'usage_price' then 'usage'
         when line.price.price_type = 'composite_price' then 'percent_fee'
+        when invoice_id in (from sold_on_invoices()) then 'prepaid_credit'
         when line.subtotal = 0 and minimum_amount <> 0 then 'minimum'
         else 'fixed_fee'
     end as line_kind,
@@ -726,7 +742,7 @@ with lines_of_service as (
         status <> 'draft' as is_billed,
         case when period_end > period_start then period_end - 1 else period_start end as last_day,
     from query_table(lines)
-    where status <> 'void'
+    where status <> 'void' and line_kind <> 'prepaid_credit'
 )
 
 select
@@ -1117,6 +1133,7 @@ invoiced as (
     select
         billed.*,
         adjusted_amount - credits_applied_amount as net_amount,
+        case when line_kind = 'prepaid_credit' then adjusted_amount else 0 end as prepaid_amount,
         case when status = 'void' then net_amount else coalesce(still_to_come.amount, 0) end as deferred_amount,
     from query_table(lines) as billed
     left join still_to_come using (invoice_line_id)
@@ -1134,8 +1151,8 @@ payments as materialized (
         *,
         case
             when customer_id in (select customer_id from internal_customers()) then 'internal_tenants'
-            when purpose = 'top_up' then 'top_ups_to_grant'
             when invoice_id is not null then 'accounts_receivable'
+            when purpose = 'top_up' then 'top_ups_to_grant'
             else 'unapplied_cash'
         end as account_id,
     from charges()
@@ -1183,7 +1200,8 @@ entries as (
         entry_date,
         [
             leg('accounts_receivable', customer_id, null, currency, sign * (net_amount + tax_amount)),
-            leg('unbilled_receivable', customer_id, product_id, currency, sign * (deferred_amount - net_amount)),
+            leg('unbilled_receivable', customer_id, product_id, currency, sign * (deferred_amount + prepaid_amount - net_amount)),
+            leg('top_ups_to_grant', customer_id, null, currency, -sign * prepaid_amount),
             leg('deferred_revenue', customer_id, product_id, currency, -sign * deferred_amount),
             leg('taxes_payable', customer_id, null, currency, -sign * tax_amount),
         ],

@@ -13,7 +13,16 @@ with lines as (
         lines.tax_amount,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
-    where invoices.status in ('issued', 'synced', 'paid')
+    where invoices.status in ('issued', 'synced', 'paid') and lines.line_kind <> 'prepaid_credit'
+
+),
+
+credit_invoices as (
+
+    -- what sells credit rates nothing: its money is topped up
+    select distinct invoice_id
+    from {{ ref('fct_invoice_lines') }}
+    where line_kind = 'prepaid_credit'
 
 ),
 
@@ -65,7 +74,8 @@ invoiced as (
     from {{ ref('fct_stripe_invoices') }} as stripe
     inner join {{ ref('fct_invoices') }} as invoices on stripe.invoice_id = invoices.invoice_id
     left join periods on invoices.invoice_id = periods.invoice_id
-    where stripe.status in ('open', 'paid', 'uncollectible')
+    left join credit_invoices on invoices.invoice_id = credit_invoices.invoice_id
+    where stripe.status in ('open', 'paid', 'uncollectible') and credit_invoices.invoice_id is null
     group by invoices.customer_id, coalesce(periods.period, {{ year_month('invoices.invoice_date') }}), stripe.currency
 
 ),
@@ -77,12 +87,13 @@ payments as (
         payments.customer_id,
         coalesce(periods.period, {{ year_month(date_of('payments.paid_at')) }}) as period,
         payments.currency,
-        payments.purpose,
+        case when credit_invoices.invoice_id is null then payments.purpose else 'top_up' end as purpose,
         payments.amount,
         payments.amount_refunded,
         payments.amount_disputed,
     from {{ ref('fct_payments') }} as payments
     left join periods on payments.invoice_id = periods.invoice_id
+    left join credit_invoices on payments.invoice_id = credit_invoices.invoice_id
     where payments.paid_at is not null and payments.customer_id is not null
 
 ),

@@ -28,6 +28,29 @@ applied as (
 
 ),
 
+collected_by_orb as (
+
+    select
+        attempts.payment_provider_id as ref,
+        attempts.currency,
+        min(attempts.invoice_id) as invoice_id,
+        min(attempts.created_at) as created_at,
+        {{ sum_decimal('attempts.amount') }} as amount,
+    from {{ ref('stg_orb__invoice_payment_attempts') }} as attempts
+    inner join {{ ref('fct_payments') }} as payments
+        on
+            attempts.payment_provider_id = coalesce(payments.payment_intent_id, payments.payment_id)
+            and attempts.invoice_id = payments.invoice_id
+    where
+        attempts.is_succeeded
+        and not attempts.is_deleted
+        and payments.status = 'succeeded'
+        and payments.purpose = 'invoice'
+        and payments.stripe_invoice_id is null
+    group by attempts.payment_provider_id, attempts.currency
+
+),
+
 paid_for as (
 
     select
@@ -42,6 +65,20 @@ paid_for as (
     from applied
     left join intents on applied.ref = intents.payment_intent_id
     left join {{ ref('fct_stripe_invoices') }} as invoices on applied.stripe_invoice_id = invoices.stripe_invoice_id
+    union all
+    -- what Orb collected without an invoice in Stripe
+    select
+        collected.ref,
+        invoices.customer_id,
+        'invoice' as purpose,
+        collected.currency,
+        collected.amount,
+        intents.latest_charge_id,
+        cast(null as string) as stripe_invoice_id,
+        {{ date_of('coalesce(intents.created_at, collected.created_at)') }} as paid_on,
+    from collected_by_orb as collected
+    left join intents on collected.ref = intents.payment_intent_id
+    left join {{ ref('fct_invoices') }} as invoices on collected.invoice_id = invoices.invoice_id
     union all
     select
         intents.payment_intent_id as ref,

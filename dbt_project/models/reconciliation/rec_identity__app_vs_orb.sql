@@ -78,6 +78,9 @@ right_side as (
 
 ),
 
+{#- that a deleted customer is still used is said once, whatever currencies it was billed in -#}
+{%- set is_still_used = 'l.ref = l.customer_id and l.is_deleted and l.last_used_on > ' ~ date_of('l.deleted_at') %}
+
 {{ reconcile(
     comparison='identity__app_vs_orb',
     passes=[
@@ -88,7 +91,7 @@ right_side as (
         {'cause': 'deleted_customer_active', 'when': "m.is_different and m.match_rule = 'named_id' and l.is_deleted"},
         {'cause': 'customer_unmapped', 'when': 'm.left_ref is null or (m.right_ref is null and l.orb_customer_id is not null and not l.is_in_orb)'},
         {'cause': 'unexplained', 'when': "m.match_rule = 'second_claim' or not r.is_known or l.own_currency <> r.own_currency"},
-        {'cause': 'deleted_customer_active', 'when': 'l.is_deleted and l.last_used_on > ' ~ date_of('l.deleted_at')},
+        {'cause': 'deleted_customer_active', 'when': is_still_used},
         {'cause': 'unexplained', 'when': 'l.customer_id <> r.customer_id or l.stripe_customer_id <> r.stripe_customer_id'},
     ],
     evidence={

@@ -1,12 +1,13 @@
 with pairs as (
 
     -- a pair that already differs in what is owed differs in what is paid too: one cause, one break.
-    -- A date or a status is not what is owed.
+    -- A date or a status is not what is owed. Where Orb collected without an invoice in Stripe, the money itself was compared
     select
-        left_ref as invoice_id,
-        right_ref as stripe_invoice_id,
-    from {{ ref('rec_invoiced__orb_vs_stripe') }}
-    where status = 'matched' or cause in ('invoice_status_differs', 'invoice_due_date_differs')
+        matches.left_ref as invoice_id,
+        matches.right_ref as stripe_invoice_id,
+    from {{ ref('rec_invoiced__orb_vs_stripe') }} as matches
+    inner join {{ ref('fct_stripe_invoices') }} as stripe on matches.right_ref = stripe.stripe_invoice_id
+    where matches.status = 'matched' or matches.cause in ('invoice_status_differs', 'invoice_due_date_differs')
 
 ),
 

@@ -33,6 +33,22 @@ not_owed as (
 
 ),
 
+collected_by_orb as (
+
+    -- Orb also collects by a charge alone: the money then stands for the invoice that Stripe was never given
+    select
+        invoice_id,
+        min(payment_id) as payment_id,
+        min(customer_id) as customer_id,
+        currency,
+        {{ sum_decimal('amount_captured') }} as amount,
+        min(created_at) as created_at,
+    from {{ ref('fct_payments') }}
+    where status = 'succeeded' and invoice_id is not null and stripe_invoice_id is null
+    group by invoice_id, currency
+
+),
+
 left_side as (
 
     select
@@ -76,6 +92,23 @@ right_side as (
     from {{ ref('fct_stripe_invoices') }} as stripe
     left join not_owed on stripe.invoice_id = not_owed.invoice_id
     where stripe.status in ('open', 'paid', 'uncollectible')
+    union all
+    select
+        collected.payment_id as ref,
+        collected.customer_id,
+        {{ year_month(date_of('collected.created_at')) }} as period,
+        collected.currency,
+        collected.amount,
+        collected.invoice_id as orb_invoice_id,
+        cast(null as string) as invoice_number,
+        'paid' as status,
+        cast(null as {{ decimal_type() }}) as tax_amount,
+        cast(null as date) as invoice_date,
+        cast(null as date) as due_date,
+        collected.created_at,
+        not_owed.status as orb_status,
+    from collected_by_orb as collected
+    left join not_owed on collected.invoice_id = not_owed.invoice_id
 
 ),
 

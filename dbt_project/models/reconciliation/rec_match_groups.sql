@@ -35,6 +35,7 @@
     ('recognised', 'recognised__due_expiries_vs_ledger'),
     ('recognised', 'recognised__revenue_vs_journal'),
     ('recognised', 'recognised__journal_vs_subledgers'),
+    ('recognised', 'recognised__prepaid_lines_vs_use'),
     ('identity', 'identity__app_vs_orb'),
     ('identity', 'identity__app_vs_stripe'),
 ] -%}

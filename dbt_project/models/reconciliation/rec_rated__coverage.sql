@@ -16,6 +16,8 @@ with lines as (
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
     left join {{ ref('int_rating__orb_lines') }} as compared on lines.invoice_line_id = compared.invoice_line_id
     left join {{ ref('int_rating__lines') }} as rated on lines.invoice_line_id = rated.invoice_line_id
+    -- what sells credit bills no service
+    where lines.line_kind <> 'prepaid_credit'
     union all
     -- usage under a price that cannot be rated, and no line for it: what it is worth nobody knows
     select

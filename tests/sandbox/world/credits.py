@@ -171,6 +171,19 @@ def due_expiries_vs_ledger(dataset: Dataset) -> Found:
     return {block_id: (block_id, None, balance) for block_id, balance in off.items()}
 
 
+def prepaid_lines_vs_use(dataset: Dataset) -> Found:
+    """Lines that sell credit and serve for no time: what of the credit is left."""
+    kept = {block_id: block["balance"] for block_id, block in blocks(dataset).items()}
+    found: Found = {}
+    for entry in dataset.objects("orb/credit_ledger"):
+        for invoice in entry.get("created_invoices") or []:
+            (line,) = invoice["line_items"]
+            block = entry["credit_block"]["id"]
+            if line["start_date"] == line["end_date"] and kept[block]:
+                found[line["id"]] = (line["id"], block, kept[block])
+    return found
+
+
 def draws_vs_invoice_lines(dataset: Dataset) -> Found:
     """World sizes here stay out of the cheaper bulk tier, where a draw would be given back as an amendment."""
     drawn: Counter[str] = Counter()
@@ -196,4 +209,5 @@ COMPARISONS = {
     "credits__wallet_vs_ledger": wallet_vs_ledger,
     "credits__draws_vs_invoice_lines": draws_vs_invoice_lines,
     "recognised__due_expiries_vs_ledger": due_expiries_vs_ledger,
+    "recognised__prepaid_lines_vs_use": prepaid_lines_vs_use,
 }

@@ -17,10 +17,17 @@ ISSUED = ("issued", "synced", "paid")
 
 
 def collected(dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """Orb invoices that Stripe must collect, by id."""
+    """Orb invoices that Stripe must have, by id: not those that a top-up's own payment collected."""
     return {
-        i["id"]: i for i in dataset.objects("orb/invoices") if i["status"] in ISSUED and Decimal(i["amount_due"]) > 0
+        i["id"]: i
+        for i in dataset.objects("orb/invoices")
+        if i["status"] in ISSUED and Decimal(i["amount_due"]) > 0 and not sells_credit(i)
     }
+
+
+def sells_credit(invoice: dict[str, Any]) -> bool:
+    """Whether Orb made the invoice for a top-up: it is of no subscription."""
+    return invoice["subscription"] is None
 
 
 def app_usage(dataset: Dataset, metric: str) -> dict[tuple[str, str], Decimal]:
@@ -158,6 +165,24 @@ def test_each_collected_invoice_is_once_in_stripe_with_the_same_money(clean: Dat
         attempts = [a for a in other["payment_attempts"] if a["succeeded"]]
         assert major(invoice["amount_paid"], currency) == sum(Decimal(a["amount"]) for a in attempts)
         assert (invoice["status"] == "paid") is (other["status"] == "paid") is bool(attempts)
+
+
+def test_credit_that_orb_sells_on_an_invoice_is_granted_by_it_and_paid_once_by_its_top_up(any_world: Dataset) -> None:
+    charges = {c["payment_intent"]: c for c in any_world.objects("stripe/charges") if c["status"] == "succeeded"}
+    sold = {i["id"]: i for i in any_world.objects("orb/invoices") if sells_credit(i)}
+    assert sold
+    for entry in any_world.objects("orb/credit_ledger"):
+        for named in entry.get("created_invoices") or []:
+            invoice, charge = sold.pop(named["id"]), charges[entry["metadata"]["payment_intent"]]
+            (line,), (paid,) = invoice["line_items"], [a for a in invoice["payment_attempts"] if a["succeeded"]]
+            assert named == invoice
+            assert paid["payment_provider_id"] == charge["payment_intent"]
+            assert (
+                entry["amount"] == Decimal(line["amount"]) == Decimal(invoice["amount_due"]) == Decimal(paid["amount"])
+            )
+            assert entry["amount"] == major(charge["amount"], charge["currency"])
+            assert line["end_date"] in (line["start_date"], entry["credit_block"]["expiry_date"])
+    assert not sold
 
 
 def test_stripe_invoices_are_their_lines_and_their_payments(any_world: Dataset) -> None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from tests.sandbox.world.conftest import Dataset, major
+from tests.sandbox.world.test_books import sells_credit
 
 
 def totals(dataset: Dataset, *figures: str) -> dict[str, Decimal]:
@@ -65,7 +66,8 @@ def test_what_customers_earned_us_is_what_orb_billed_them_and_has_on_drafts_so_f
     tenants = internal(clean)
     billed: dict[str, Decimal] = defaultdict(Decimal)
     for invoice in clean.objects("orb/invoices"):
-        if invoice["status"] != "void" and invoice["customer"]["external_customer_id"] not in tenants:
+        is_owed = invoice["status"] != "void" and not sells_credit(invoice)
+        if is_owed and invoice["customer"]["external_customer_id"] not in tenants:
             for line in invoice["line_items"]:
                 is_draft = invoice["status"] == "draft"
                 is_fee = line["price"]["price_type"] == "fixed_price"

@@ -24,6 +24,7 @@ entries as (
         ) as has_terms_of_block,
         -- only the grant names them, on its entry or on its block
         coalesce(blocks.payment_intent_id, max(ledger.payment_intent_id) over (partition by ledger.credit_block_id)) as payment_intent_of_block,
+        max(ledger.created_invoice_id) over (partition by ledger.credit_block_id) as created_invoice_of_block,
         coalesce(blocks.wallet_transaction_id, max(ledger.wallet_transaction_id) over (partition by ledger.credit_block_id)) as wallet_transaction_of_block,
         -- an expiration change moves credit between blocks and an initiated void none yet: the customer's balance stays
         case
@@ -64,7 +65,7 @@ select
     credit_block_id,
     invoice_id,
     price_id,
-    created_invoice_id,
+    created_invoice_of_block as created_invoice_id,
     payment_intent_of_block as payment_intent_id,
     wallet_transaction_of_block as wallet_transaction_id,
     credit_block_source,

@@ -9,8 +9,8 @@ with payments as (
         payments.amount_captured,
         case
             when coalesce(invoices.is_internal, customers.is_internal, false) then 'internal_tenants'
-            when payments.purpose = 'top_up' then 'top_ups_to_grant'
             when invoices.invoice_id is not null then 'accounts_receivable'
+            when payments.purpose = 'top_up' then 'top_ups_to_grant'
             else 'unapplied_cash'
         end as account_id,
     from {{ ref('fct_payments') }} as payments

@@ -30,6 +30,7 @@ lines as (
         end as settled_by,
         lines.amount,
         lines.tax_amount,
+        lines.is_prepaid_credit,
         lines.is_reversal,
         lines.revenue_date,
     from {{ ref('int_revenue__credit_note_lines') }} as lines
@@ -39,15 +40,17 @@ lines as (
 
 ),
 
+{%- set taken_from = "case when is_prepaid_credit then 'top_ups_to_grant' else 'credit_notes' end" %}
+
 legs as (
 
-    {% for account, amount in [("'credit_notes'", '-amount'), ("'taxes_payable'", '-tax_amount'), ('settled_by', 'amount + tax_amount')] -%}
+    {% for account, amount in [(taken_from, '-amount'), ("'taxes_payable'", '-tax_amount'), ('settled_by', 'amount + tax_amount')] -%}
     select
         case when is_reversal then 'credit_note_void' else 'credit_note' end as entry_kind,
         credit_note_id as entry_key,
         {{ account }} as account_id,
         customer_id,
-        {{ 'product_id' if account == "'credit_notes'" else 'cast(null as string)' }} as product_id,
+        {{ 'product_id' if account == taken_from else 'cast(null as string)' }} as product_id,
         credit_note_id as document_id,
         currency,
         {{ to_decimal(amount) }} as amount,

@@ -1,4 +1,17 @@
-with movements as (
+with taken_back as (
+
+    -- what credit was sold on: its document has given the money back, or asks for it no more
+    select invoice_id
+    from {{ ref('fct_credit_notes') }}
+    where not is_void
+    union distinct
+    select invoice_id
+    from {{ ref('fct_invoices') }}
+    where status = 'void'
+
+),
+
+movements as (
 
     select
         ledger.ledger_entry_id,
@@ -7,11 +20,13 @@ with movements as (
         ledger.currency,
         ledger.entry_type,
         returned.return_kind,
+        taken_back.invoice_id is not null as is_taken_back,
         draws.amount as used_amount,
         {{ multiply('ledger.movement', 'ledger.cost_basis') }} as paid_amount,
         {{ date_of('ledger.created_at') }} as entry_date,
     from {{ ref('int_credits__ledger_movements') }} as ledger
     left join {{ ref('int_credits__returned_top_ups') }} as returned on ledger.payment_intent_id = returned.payment_intent_id
+    left join taken_back on ledger.created_invoice_id = taken_back.invoice_id
     left join {{ ref('int_revenue__credit_draws') }} as draws on ledger.ledger_entry_id = draws.ledger_entry_id
     left join {{ ref('dim_customers') }} as customers on ledger.customer_id = customers.customer_id
     where ledger.movement <> 0 and not coalesce(customers.is_internal, false)
@@ -37,7 +52,11 @@ legs as (
         'credit_void' as entry_kind,
         ledger_entry_id as entry_key,
         ledger_entry_id as document_id,
-        case when return_kind = 'disputed' then 'disputes' else 'refunds_payable' end as account_id,
+        case
+            when is_taken_back then 'top_ups_to_grant'
+            when return_kind = 'disputed' then 'disputes'
+            else 'refunds_payable'
+        end as account_id,
         customer_id,
         cast(null as string) as product_id,
         currency,

@@ -27,7 +27,9 @@ lines as (
         invoices.status,
         {{ to_decimal('lines.adjusted_amount - lines.credits_applied_amount') }} as net_amount,
         lines.tax_amount,
+        case when lines.line_kind = 'prepaid_credit' then lines.adjusted_amount else {{ decimal_literal('0') }} end as prepaid_amount,
         case
+            when lines.line_kind = 'prepaid_credit' then {{ decimal_literal('0') }}
             when invoices.status = 'void' then {{ to_decimal('lines.adjusted_amount - lines.credits_applied_amount') }}
             else coalesce(still_to_come.amount, {{ decimal_literal('0') }})
         end as deferred_amount,
@@ -41,8 +43,9 @@ lines as (
 
 {%- set accounts = {
     'accounts_receivable': 'net_amount + tax_amount',
-    'unbilled_receivable': 'deferred_amount - net_amount',
+    'unbilled_receivable': 'deferred_amount + prepaid_amount - net_amount',
     'deferred_revenue': '-deferred_amount',
+    'top_ups_to_grant': '-prepaid_amount',
     'taxes_payable': '-tax_amount',
 } %}
 

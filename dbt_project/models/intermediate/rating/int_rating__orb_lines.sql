@@ -20,6 +20,7 @@ billed as (
         coalesce(lines.period_start >= issued.invoice_date, false) as is_in_advance,
     from {{ ref('fct_invoice_lines') }} as lines
     inner join issued on lines.invoice_id = issued.invoice_id
+    where lines.line_kind <> 'prepaid_credit'
 
 )
 

@@ -72,7 +72,9 @@ select
     booked.currency,
     {{ to_decimal('booked.amount') }} as amount,
     {{ to_decimal('booked.tax_amount') }} as tax_amount,
+    coalesce(invoice_lines.line_kind = 'prepaid_credit', false) as is_prepaid_credit,
     booked.is_reversal,
     booked.revenue_date,
 from booked
+left join {{ ref('fct_invoice_lines') }} as invoice_lines on booked.invoice_line_id = invoice_lines.invoice_line_id
 left join {{ ref('stg_orb__items') }} as items on booked.item_id = items.item_id

@@ -21,9 +21,11 @@ lines as (
     from {{ ref('fct_invoice_lines') }} as lines
     inner join {{ ref('fct_invoices') }} as invoices on lines.invoice_id = invoices.invoice_id
     cross join known
+    -- credit that is sold is earned when it is used: its line would earn the same money once more
     where
         invoices.status in ('draft', 'issued', 'synced', 'paid')
         and not invoices.is_internal
+        and lines.line_kind <> 'prepaid_credit'
 
 ),
 

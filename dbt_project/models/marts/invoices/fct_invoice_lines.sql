@@ -1,3 +1,12 @@
+with sold_credit as (
+
+    -- Orb names the invoice on the grant, not the grant on the invoice; a grant that is gone was sold all the same
+    select distinct created_invoice_id as invoice_id
+    from {{ ref('stg_orb__credit_ledger') }}
+    where created_invoice_id is not null
+
+)
+
 select
     lines.invoice_line_id,
     lines.invoice_id,
@@ -7,6 +16,7 @@ select
     case
         when lines.price_type = 'usage_price' then 'usage'
         when lines.price_type = 'composite_price' then 'percent_fee'
+        when sold_credit.invoice_id is not null then 'prepaid_credit'
         when lines.subtotal_amount = 0 and lines.minimum_adjustment_amount <> 0 then 'minimum'
         else 'fixed_fee'
     end as line_kind,
@@ -27,5 +37,6 @@ select
     {{ add_to_date('day', 1, date_of(add_to_timestamp('second', -1, 'lines.period_end_at'))) }} as period_end,
     {{ certified_through() }} as certified_through,
 from {{ ref('stg_orb__invoice_lines') }} as lines
+left join sold_credit on lines.invoice_id = sold_credit.invoice_id
 left join {{ ref('stg_orb__items') }} as items on lines.item_id = items.item_id
 where not lines.is_deleted

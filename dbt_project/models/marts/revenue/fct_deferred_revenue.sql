@@ -35,6 +35,7 @@ released as (
         invoices.status = 'void'
         and invoices.issued_at is not null
         and not invoices.is_internal
+        and lines.line_kind <> 'prepaid_credit'
 
 )
 

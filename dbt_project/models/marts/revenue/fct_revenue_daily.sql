@@ -33,6 +33,7 @@ recognised as (
         true as is_billed,
         revenue_date,
     from {{ ref('int_revenue__credit_note_lines') }}
+    where not is_prepaid_credit
     union all
     select
         customer_id,
