@@ -64,7 +64,7 @@ class Scan:
 def scans(session: GoogleSQL, sql: str, partitions: Mapping[str, str]) -> list[Scan]:
     """Those of a statement, a table that is read more than once as often. `partitions`: the column by table."""
     statement = session.analyse(sql).statement
-    bounded, tables = set(_bounded(statement)), list(session.known)
+    bounded, tables = _bounded_below(statement), list(session.known)
     found = []
     for node in _nodes(statement):
         if isinstance(node, tree.ResolvedTableScanProto):
@@ -72,6 +72,32 @@ def scans(session: GoogleSQL, sql: str, partitions: Mapping[str, str]) -> list[S
             table = tables[node.table.serialization_id - 1]
             found.append(Scan(table, frozenset(named), named.get(partitions.get(table, "")) in bounded))
     return found
+
+
+def _bounded_below(statement: Any) -> set[int]:
+    """Ids of bounded columns, those of a WITH among them where they are bounded wherever it is read."""
+    bounded = set(_bounded(statement))
+    entries, readings = {}, defaultdict[str, list[Any]](list)
+    for node in _nodes(statement):
+        if isinstance(node, tree.ResolvedWithEntryProto):
+            entries[node.with_query_name] = _ids(inner(node.with_subquery))
+        elif isinstance(node, tree.ResolvedWithRefScanProto):
+            readings[node.with_query_name].append(_ids(node))
+    size = -1
+    while size < len(bounded):
+        size = len(bounded)
+        for name, ids in entries.items():
+            for column, *read_as in zip(ids, *readings[name], strict=True):
+                if read_as and bounded.issuperset(read_as):
+                    bounded.add(column)
+    return bounded
+
+
+def _ids(scan: Any) -> list[int]:
+    node = scan
+    while "column_list" not in node.DESCRIPTOR.fields_by_name:
+        node = node.parent
+    return [column.column_id for column in node.column_list]
 
 
 def _nodes(node: Any) -> Iterator[Any]:

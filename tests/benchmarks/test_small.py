@@ -89,6 +89,17 @@ def test_partitions_are_left_out_by_constants_and_by_nothing_else(where: str, is
     assert "unused" not in found[0].columns
 
 
+def test_a_bound_reaches_through_a_query_that_is_named_where_every_reader_has_it() -> None:
+    session = GoogleSQL()
+    session.know("p.d.t", {"id": "STRING", "day_at": "TIMESTAMP"})
+    since, named = "day_at >= timestamp '2026-08-01 00:00:00+00'", "with l as (select id, day_at from p.d.t)"
+    (bounded,) = scans(session, f"{named} select id from l where {since}", {"p.d.t": "day_at"})
+    (read_twice,) = scans(
+        session, f"{named} select id from l where {since} union all select id from l", {"p.d.t": "day_at"}
+    )
+    assert (bounded.is_pruned, read_twice.is_pruned) == (True, False)
+
+
 def test_the_rebuild_benchmark_sees_the_same_rows_on_both_sides_and_ends_with_its_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
