@@ -34,6 +34,7 @@ from tests.referee.googlesql import Table
 from tests.referee.values import canonical_type
 from tests.referee.world import CUSTOMERS, EVENTS, MONTHS, NEWS, SEED
 
+_LONGEST = 400
 _LAYERS = ("marts", "reconciliation", "close")
 
 
@@ -133,7 +134,7 @@ def _compared(project: Project, warehouse: Path) -> Iterator[Compared]:
 
 
 def _told(compared: Compared) -> Compared:
-    _say(f"  {compared.mart}, {compared.rows} rows: {compared.difference or 'same'}")
+    _say(f"  {compared.mart}, {compared.rows} rows: {compared.difference or 'same'}"[:_LONGEST])
     return compared
 
 

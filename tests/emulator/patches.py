@@ -2,7 +2,7 @@
 
 1. The job id of an upload is thrown away and another one made up.
 2. An upload whose media type is `*/*`, which is what Google's client sends, is refused.
-3. NUMERIC keeps three decimals in a cast.
+3. A cast to NUMERIC keeps three decimals, one to BIGNUMERIC five.
 4. ARRAY_AGG(DISTINCT x IGNORE NULLS), which dbt's insert_overwrite asks for, is a syntax error.
 5. CREATE TABLE t (columns) AS (SELECT ...), which dbt's contracts ask for, finds no SELECT in its parentheses.
 6. Weeks from Monday: DATE_TRUNC and TIMESTAMP_TRUNC to ISOWEEK fail, to WEEK(MONDAY) give Sunday.
@@ -64,6 +64,7 @@ _apply_rules = translator.SQLTranslator._apply_rules
 
 def _with_scale(self: Any, sql: str, **rest: Any) -> str:
     translated = _BARE.sub("DECIMAL(38, 9)", _apply_rules(self, _BARE.sub("DECIMAL(38, 9)", sql), **rest))
+    translated = translated.replace("DECIMAL(38, 5)", "DECIMAL(38, 18)")
     return _ROW.sub(r'"\1"', _FIELDS.sub(r"unnest(\1)", translated))
 
 
