@@ -53,6 +53,9 @@ emulator-setup: .emulator/ready ## only the environment of the BigQuery emulator
 	@.emulator/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/emulator/requirements.txt
 	@touch $@
 
+emulator: setup emulator-setup ## the production job with BigQuery as its target, twice: its marts are DuckDB's, row by row (twenty minutes)
+	@$(BIN)/python -m tests.emulator
+
 lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -64,7 +67,7 @@ lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
 	@$(BIN)/dbt-bouncer run
 
 bench: setup ## speed claims, each against its peers in the same run; exits non-zero when one is missed (an hour)
-	@missed=0; for each in ingestion.postgres ingestion.rebuild ingestion.stripe ingestion.idle reconciliation.invoices reconciliation.full_build reconciliation.hourly; do $(BIN)/python -m benchmarks.$$each || missed=1; done; exit $$missed
+	@missed=0; for each in ingestion.postgres ingestion.rebuild ingestion.stripe ingestion.idle reconciliation.invoices reconciliation.full_build reconciliation.hourly bigquery.pruning bigquery.loader; do $(BIN)/python -m benchmarks.$$each || missed=1; done; exit $$missed
 
 scorecard: setup ## 20 seeds, all defects planted and none: exits non-zero when one is missed or made up (half an hour)
 	@$(BIN)/python -m sandbox.scorecard --seed $(SEED) --seeds 20 --defects all none

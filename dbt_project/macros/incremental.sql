@@ -48,10 +48,11 @@
     {%- endif %}
 {%- endmacro %}
 
-{# Joins that keep the rows of some days. The bounds tell nothing new: they spare reading what lies outside, and all where there are
-   no days. #}
-{% macro within_days(instant, days) -%}
-    inner join {{ days }} on {{ date_of(instant) }} = {{ days }}.usage_date
+{# Joins that keep the rows of some days, which are those of the query `of`. The bounds tell nothing new: they spare reading what lies
+   outside, and all where there are no days. #}
+{% macro within_days(instant, days, of) -%}
+    {%- set known = known_days('select min(usage_date), max(usage_date) from (' ~ of ~ ') as asked') -%}
+    inner join {{ days }} on {{ date_of(instant) }} = {{ days }}.usage_date {{ and_within(known, instant) }}
     inner join (
         select
             cast(min(usage_date) as {{ timestamp_type() }}) as first_at,
@@ -59,6 +60,30 @@
         from {{ days }}
         having count(*) > 0
     ) as bounds on {{ instant }} >= bounds.first_at and {{ instant }} < bounds.end_at
+{%- endmacro %}
+
+{# The days of the usage that batches have brought which the model has not seen, as the ledger on BigQuery tells. #}
+{% macro newly_landed_days() -%}
+    {%- set ledger = api.Relation.create(database=target.database, schema='ingestion', identifier='batches') -%}
+    {{ return(known_days(
+        'select min(date(first_at)), max(date(last_at)) from ' ~ ledger ~ " where source = 'app' and stream = 'usage_events'"
+        ~ ' and batch_id not in (select distinct batch_id from ' ~ this ~ ')'
+    )) }}
+{%- endmacro %}
+
+{# BigQuery leaves out the partitions that a statement excludes in so many words, not those that a join would: the first and the last day
+   are asked for before the model is built. To compile, no warehouse is needed: var('usage_bounds') stands in for the answer. #}
+{% macro known_days(query) -%}
+    {%- if target.type != 'bigquery' or not execute -%}{{ return(none) }}{%- endif -%}
+    {%- if var('usage_bounds') or flags.WHICH not in ['build', 'run'] -%}{{ return(var('usage_bounds')) }}{%- endif -%}
+    {%- set found = run_query(query).rows[0] -%}
+    {{ return([found[0], found[1]] if found[0] else ['1970-01-01', '1970-01-01']) }}
+{%- endmacro %}
+
+{% macro and_within(known, instant) -%}
+    {%- if known -%}
+        and {{ instant }} >= {{ timestamp_literal(known[0]) }} and {{ instant }} < timestamp_add({{ timestamp_literal(known[1]) }}, interval 1 day)
+    {%- endif -%}
 {%- endmacro %}
 
 {# dbt's own, for tests whose `where` has __lately__: raw only grows, and what was tested when it came is as it was. Three days, so that a

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -130,6 +130,8 @@ _BATCHES = _Layout(
         finished_at="TIMESTAMP!",
         loaded_at="TIMESTAMP!",
         lake_path="STRING!",
+        first_at="TIMESTAMP",
+        last_at="TIMESTAMP",
     ),
     "The ledger: one line a batch whose rows are in raw.",
     clusters=("source", "stream"),
@@ -172,20 +174,23 @@ _OWN = {"batches": _BATCHES, "newest_versions": _NEWEST, "certified": _CERTIFIED
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of the ledger."""
+    """A line of the ledger. Of a table of the product's it says from when to when its rows are: dbt reads no other partitions."""
 
     manifest: Manifest
     loaded_at: datetime
     lake_path: str
+    first_at: datetime | None = None
+    last_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class _File:
-    """A batch's file that fits its table; `columns` are those of the table that it has."""
+    """A batch's file that fits its table; `columns` are those of the table that it has, `span` from when to when its rows are."""
 
     batch: Batch
     table: bigquery.Table
     columns: tuple[bigquery.SchemaField, ...]
+    span: tuple[datetime | None, datetime | None]
 
 
 class _JobFailed(Exception):
@@ -238,8 +243,12 @@ class BigQueryWarehouse(AbstractContextManager["BigQueryWarehouse"]):
                 list(pool.map(self._append, files))
             if files and not stream.is_typed:
                 self._merge(stream, [file.batch.manifest for file in files])
-            if new:
-                self._write_lines(stream, [_Line(batch.manifest, now(), batch.path) for batch in new.values()])
+            spans = {file.batch.path: file.span for file in files}
+            lines = [
+                _Line(batch.manifest, now(), batch.path, *spans.get(batch.path, (None, None))) for batch in new.values()
+            ]
+            if lines:
+                self._write_lines(stream, lines)
 
     def ensure(self, stream: Stream, schema: pa.Schema) -> None:
         # Which columns a table of the product's has only its first batch says.
@@ -437,8 +446,8 @@ class BigQueryWarehouse(AbstractContextManager["BigQueryWarehouse"]):
                 _texts("streams", map(str, wanted)),
             )
             self._ledger |= {str(each): [] for each in wanted}
-            for *fields, loaded_at, lake_path in found:
-                line = _Line(Manifest(*fields), loaded_at, lake_path)
+            for *fields, loaded_at, lake_path, first_at, last_at in found:
+                line = _Line(Manifest(*fields), loaded_at, lake_path, first_at, last_at)
                 self._refuse_another_lake(line)
                 self._ledger[f"{line.manifest.source}.{line.manifest.stream}"].append(line)
         return self._ledger[str(stream)]
@@ -459,6 +468,7 @@ class BigQueryWarehouse(AbstractContextManager["BigQueryWarehouse"]):
                 table = self._raw(stream, schema)
                 needed = [column.name for column in table.schema if column.mode == "REQUIRED"]
                 keys = parquet.read([name for name in needed if name in schema.names])
+                span = pc.min_max(keys[stream.created]).as_py() if stream.reads == "horizon" else {}
         except (pa.ArrowInvalid, OSError) as error:
             raise LakeError(f"{batch.path} can't be read ({error}): bring the file back, or move it away.") from error
         if missing := [name for name in needed if name not in keys.column_names or keys[name].null_count]:
@@ -466,7 +476,8 @@ class BigQueryWarehouse(AbstractContextManager["BigQueryWarehouse"]):
                 f"{stream}: {batch.path} has rows without {', '.join(missing)}, which {table.reference} needs: move the file "
                 "away and run again; what it held is read again."
             )
-        return _File(batch, table, tuple(column for column in table.schema if column.name in schema.names))
+        columns = tuple(column for column in table.schema if column.name in schema.names)
+        return _File(batch, table, columns, (span.get("min"), span.get("max")))
 
     def _raw(self, stream: Stream, schema: pa.Schema) -> bigquery.Table:
         """The stream's raw table; made where there is none, and where a source's table has grown, given the new columns."""
@@ -624,7 +635,7 @@ class BigQueryWarehouse(AbstractContextManager["BigQueryWarehouse"]):
             _records(
                 "lines",
                 _BATCHES.columns,
-                [{**asdict(line.manifest), "loaded_at": line.loaded_at, "lake_path": line.lake_path} for line in lines],
+                [{**vars(line.manifest), **vars(line)} for line in lines],
             ),
         )
         self._lines(stream).extend(lines)

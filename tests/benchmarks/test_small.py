@@ -10,11 +10,14 @@ import duckdb
 import pytest
 
 from benchmarks import measure
+from benchmarks.bigquery import loader
+from benchmarks.bigquery.pruning import scans
 from benchmarks.equality import unequal_tables
 from benchmarks.ingestion import postgres, rebuild, stripe
 from benchmarks.measure import ContestantFailed, Run, Target, contestant, report
 from benchmarks.reconciliation import full_build, hourly, invoices
 from sandbox.generate import generate
+from tests.referee.googlesql import GoogleSQL
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +55,49 @@ def test_the_stripe_benchmark_lands_every_charge_once_and_is_never_refused(
     assert "0.00 requests refused (at most 0)" in capsys.readouterr().out.splitlines()[-1]
     rows = [row["objects"] for row in json.loads((results / "stripe.json").read_text())["table"]]
     assert rows == [3000, 300, 300, 300, 300, 600, 2400]
+
+
+def test_the_loader_benchmark_sends_every_batch_once_and_ends_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Two batches: one that is large enough to be sent in parts, and one that goes in a single request.
+    monkeypatch.setattr(sys, "argv", ["loader", "--rows", "250000", "--rounds", "1"])
+    loader.main()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("bigquery_loader: ")
+
+
+@pytest.mark.parametrize(
+    ("where", "is_pruned"),
+    [
+        ("where day_at >= timestamp '2026-08-01 00:00:00+00' and id is not null", True),
+        (
+            "join (select 1 as one) as o on day_at < timestamp_add(timestamp '2026-08-01 00:00:00+00', interval 1 day)",
+            True,
+        ),
+        ("where day_at is not null", False),
+        ("where day_at >= (select max(day_at) from p.d.t)", False),
+        ("where day_at >= timestamp '2026-08-01 00:00:00+00' or id = 'x'", False),
+        ("join (select timestamp '2026-08-01 00:00:00+00' as since) as o on day_at >= o.since", False),
+        ("left join (select 1 as one) as o on day_at >= timestamp '2026-08-01 00:00:00+00'", False),
+    ],
+)
+def test_partitions_are_left_out_by_constants_and_by_nothing_else(where: str, is_pruned: bool) -> None:
+    session = GoogleSQL()
+    session.know("p.d.t", {"id": "STRING", "day_at": "TIMESTAMP", "unused": "STRING"})
+    found = scans(session, f"select id from p.d.t as t {where}", {"p.d.t": "day_at"})
+    assert (found[0].table, found[0].is_pruned) == ("p.d.t", is_pruned)
+    assert "unused" not in found[0].columns
+
+
+def test_a_bound_reaches_through_a_query_that_is_named_where_every_reader_has_it() -> None:
+    session = GoogleSQL()
+    session.know("p.d.t", {"id": "STRING", "day_at": "TIMESTAMP"})
+    since, named = "day_at >= timestamp '2026-08-01 00:00:00+00'", "with l as (select id, day_at from p.d.t)"
+    (bounded,) = scans(session, f"{named} select id from l where {since}", {"p.d.t": "day_at"})
+    (read_twice,) = scans(
+        session, f"{named} select id from l where {since} union all select id from l", {"p.d.t": "day_at"}
+    )
+    assert (bounded.is_pruned, read_twice.is_pruned) == (True, False)
 
 
 def test_the_rebuild_benchmark_sees_the_same_rows_on_both_sides_and_ends_with_its_line(

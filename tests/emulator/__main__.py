@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 import psycopg
+from google.api_core.exceptions import NotFound
 
 from benchmarks.warehouse import dbt
 from ingestion.settings import Settings, read_settings
@@ -33,6 +34,7 @@ from tests.referee.googlesql import Table
 from tests.referee.values import canonical_type
 from tests.referee.world import CUSTOMERS, EVENTS, MONTHS, NEWS, SEED
 
+_LONGEST = 400
 _LAYERS = ("marts", "reconciliation", "close")
 
 
@@ -117,7 +119,11 @@ def _compared(project: Project, warehouse: Path) -> Iterator[Compared]:
             [list(_LAYERS)],
         ).fetchall()
         for layer, mart in listed:
-            schema = client.get_table(f"{project.name}.{layer}.{mart}").schema
+            try:
+                schema = client.get_table(f"{project.name}.{layer}.{mart}").schema
+            except NotFound:
+                yield Compared(f"{layer}.{mart}", 0, Difference(("all",), 0, "has it", "has no such table"))
+                continue
             columns = {field.name: canonical_type(field.field_type) for field in schema}
             names = ", ".join(f"`{name}`" for name in columns)
             there = Table(columns, project.rows(f"select {names} from `{project.name}`.`{layer}`.`{mart}`"))
@@ -128,7 +134,7 @@ def _compared(project: Project, warehouse: Path) -> Iterator[Compared]:
 
 
 def _told(compared: Compared) -> Compared:
-    _say(f"  {compared.mart}, {compared.rows} rows: {compared.difference or 'same'}")
+    _say(f"  {compared.mart}, {compared.rows} rows: {compared.difference or 'same'}"[:_LONGEST])
     return compared
 
 

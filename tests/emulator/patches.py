@@ -2,7 +2,7 @@
 
 1. The job id of an upload is thrown away and another one made up.
 2. An upload whose media type is `*/*`, which is what Google's client sends, is refused.
-3. NUMERIC keeps three decimals in a cast.
+3. A cast to NUMERIC keeps three decimals, one to BIGNUMERIC five.
 4. ARRAY_AGG(DISTINCT x IGNORE NULLS), which dbt's insert_overwrite asks for, is a syntax error.
 5. CREATE TABLE t (columns) AS (SELECT ...), which dbt's contracts ask for, finds no SELECT in its parentheses.
 6. Weeks from Monday: DATE_TRUNC and TIMESTAMP_TRUNC to ISOWEEK fail, to WEEK(MONDAY) give Sunday.
@@ -11,7 +11,10 @@
 9. What UNNEST ... WITH OFFSET counts from 0 is made so again in every query around it, and loses its name.
 10. A member of a JSON object by a key that is a column, document[key], is looked for as in an array.
 11. All fields of a struct, x.pair.*, are a syntax error.
-12. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
+12. A row as a value, `l` of `from t as l`, is taken for a column of it.
+13. An apostrophe in a comment begins a text: in what follows, numbers within texts are changed.
+14. A window of the same name in two parts of a UNION is said to be defined twice.
+15. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
 """
 
 from __future__ import annotations
@@ -51,16 +54,18 @@ upload._new_job_id = lambda: _wanted.get()
 _is_permitted = upload._is_permitted_media_type
 upload._is_permitted_media_type = lambda kind: kind == "*/*" or _is_permitted(kind)
 
-# 3 and 11
+# 3, 11 and 12
 _NAME = r'(?:"\w+"|\b\w+)'
 _FIELDS = re.compile(rf"({_NAME}\.{_NAME})\.\*")
+_ROW = re.compile(r'"([lr])"\."\1"')
 _BARE = re.compile(r"\bDECIMAL\b(?!\s*\()")
 _apply_rules = translator.SQLTranslator._apply_rules
 
 
 def _with_scale(self: Any, sql: str, **rest: Any) -> str:
     translated = _BARE.sub("DECIMAL(38, 9)", _apply_rules(self, _BARE.sub("DECIMAL(38, 9)", sql), **rest))
-    return _FIELDS.sub(r"unnest(\1)", translated)
+    translated = translated.replace("DECIMAL(38, 5)", "DECIMAL(38, 18)")
+    return _ROW.sub(r'"\1"', _FIELDS.sub(r"unnest(\1)", translated))
 
 
 translator.SQLTranslator._apply_rules = _with_scale
@@ -89,7 +94,7 @@ def _within_parentheses(body: Any) -> Any:
 
 create_table_schema_ctas._first_select = _within_parentheses
 
-# 6, 7 and 10
+# 6, 7, 10 and 14
 _MICROSECONDS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
 _translate = translator.SQLTranslator.translate
 
@@ -116,11 +121,22 @@ def _corrected(node: Any) -> Any:
     return node
 
 
+def _windows_apart(query: Any) -> Any:
+    for number, select in enumerate(query.find_all(exp.Select)):
+        for window in select.args.get("windows") or ():
+            name, apart = window.name, f"{window.name}_{number}"
+            window.set("this", exp.to_identifier(apart))
+            for used in select.find_all(exp.Window):
+                if used.parent_select is select and used.alias == name:
+                    used.set("alias", exp.to_identifier(apart))
+    return query
+
+
 def _translated(self: Any, sql: str, **rest: Any) -> Any:
-    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w", sql, re.IGNORECASE):
+    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w|\bWINDOW\b", sql, re.IGNORECASE):
         trees = sqlglot.parse(sql, read="bigquery")
         if len(trees) == 1 and trees[0] is not None and not isinstance(trees[0], exp.Command):
-            sql = trees[0].transform(_corrected).sql(dialect="bigquery")
+            sql = _windows_apart(trees[0].transform(_corrected)).sql(dialect="bigquery")
     return _translate(self, sql, **rest)
 
 
@@ -155,7 +171,12 @@ def _name(offset: Any) -> str:
 
 unnest_offset._rebase_offset_columns = _rebased
 
-# 12
+# 13
+_TEXT_OR_COMMENT = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+_rewrite = translator.rewrite_decimal_literals
+translator.rewrite_decimal_literals = lambda sql: _rewrite(_TEXT_OR_COMMENT.sub(lambda found: found[1] or " ", sql))
+
+# 15
 _interpreter: Any = next(
     each for each in vars(interpreter).values() if isinstance(each, type) and "_exec_set" in vars(each)
 )

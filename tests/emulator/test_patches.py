@@ -11,6 +11,7 @@ from tests.referee.googlesql import GoogleSQL, Table
 
 CASES = {
     "a cast to NUMERIC keeps nine decimals": "select cast('1.123456789' as numeric) as n",
+    "a cast to BIGNUMERIC keeps 18": "select cast('0.123456789012345678' as bignumeric) as n",
     "distinct values without nulls": "select array_length(array_agg(distinct x ignore nulls)) as n from unnest([1, 1]) as x",
     "a week begins on Monday": """
         select
@@ -35,6 +36,21 @@ CASES = {
         select json_value(document[name], '$.of') as found
         from (select parse_json('{"a": {"of": "1"}, "b": {"of": "2"}}') as document)
         cross join unnest(['a', 'b']) as name
+    """,
+    "a text after a comment with an apostrophe": """
+        select
+            1 as n, -- it's one
+            timestamp '2026-11-28 02:19:36.219097+00:00' as instant
+    """,
+    "a window of one name in each part of a union": """
+        select lead(x) over run as following_x from unnest([1, 2]) as x window run as (order by x)
+        union all
+        select lead(x) over run as following_x from unnest([3, 4]) as x window run as (order by x desc)
+    """,
+    "a row as a value": """
+        with t as (select 1 as a, 'x' as b)
+
+        select pair.l.a, pair.r.b from (select l as l, r as r from t as l cross join t as r) as pair
     """,
     "all fields of a struct": "select pair.l.* from (select struct(1 as a, 'x' as b) as l) as pair",
 }

@@ -71,9 +71,9 @@ class Project:
             check=False,
         )
 
-    def compile(self) -> tuple[Node, ...]:
+    def compile(self, *arguments: str) -> tuple[Node, ...]:
         """Every node, each after those that it reads. AssertionError: it does not compile, or asked the warehouse something."""
-        run = self.dbt("compile", "--quiet")
+        run = self.dbt("compile", "--quiet", *arguments)
         assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
         assert not self.endpoint.refused, self.endpoint.refused
         return _in_order(json.loads((self.target / "manifest.json").read_text())["nodes"])
@@ -106,8 +106,8 @@ def bigquery(target: Path) -> Iterator[Project]:
         yield Project(endpoint, target)
 
 
-def compile_twice(project: Project) -> Compiled:
-    """As for a first build and as for a later one."""
+def compile_twice(project: Project, *later: str) -> Compiled:
+    """As for a first build and as for a later one, which has these arguments."""
     first = project.compile()
     there: dict[str, dict[str, Mapping[str, str]]] = {}
     for node in first:
@@ -115,7 +115,7 @@ def compile_twice(project: Project) -> Compiled:
             _, dataset, table = node.relation.split(".")
             there.setdefault(dataset, {})[table] = {}
     project.endpoint.tables = there
-    return Compiled(first, project.compile())
+    return Compiled(first, project.compile(*later))
 
 
 def moment_of(duckdb_target: Path) -> str:

@@ -22,7 +22,7 @@ measured as (
         min(events.occurred_at) as first_occurred_at,
         max(events.occurred_at) as last_occurred_at,
     from {{ ref('int_usage__app_events') }} as events
-    {{ within_days('events.occurred_at', 'days') }}
+    {{ within_days('events.occurred_at', 'days', usage_days_to_build()) }}
     group by events.customer_id, events.event_name, events.model, {{ date_of('events.occurred_at') }}
 
 )

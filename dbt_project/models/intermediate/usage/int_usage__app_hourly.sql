@@ -13,7 +13,7 @@ counted as (
         {{ truncate_timestamp('hour', 'events.occurred_at') }} as hour_at,
         count(*) as event_count,
     from {{ ref('int_usage__app_events') }} as events
-    {{ within_days('events.occurred_at', 'days') }}
+    {{ within_days('events.occurred_at', 'days', usage_days_to_build()) }}
     group by {{ date_of('events.occurred_at') }}, {{ truncate_timestamp('hour', 'events.occurred_at') }}
 
 )

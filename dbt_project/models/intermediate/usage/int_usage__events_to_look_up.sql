@@ -25,5 +25,5 @@ select
     events.occurred_at,
     events.recorded_at,
 from {{ ref('int_usage__app_events') }} as events
-{{ within_days('events.occurred_at', 'days') }}
+{{ within_days('events.occurred_at', 'days', 'select usage_date from ' ~ ref('int_usage__differing_days')) }}
 where events.customer_id = days.customer_id and events.event_name = days.event_name

@@ -1,10 +1,12 @@
 {{ config(materialized='incremental', on_schema_change='fail', **replacing_rows('landing_id')) }}
 
 {#- every part reads raw for itself: DuckDB would hold all rows in memory that it reads once for several -#}
+{%- set known = newly_landed_days() if is_incremental() -%}
 with {% if is_incremental() -%}
 news as (
 
     select distinct batch_id from {{ ref('stg_app__usage_events') }}
+    where batch_id is not null {{ and_within(known, 'occurred_at') }}
     except distinct
     select batch_id from {{ this }}
 
@@ -18,7 +20,7 @@ brought as (
         events.batch_id,
         events.read_at,
     from {{ ref('stg_app__usage_events') }} as events
-    inner join news on events.batch_id = news.batch_id
+    inner join news on events.batch_id = news.batch_id {{ and_within(known, 'events.occurred_at') }}
 
 ),
 
@@ -60,7 +62,7 @@ replaced as (
         events.batch_id,
         events.read_at,
     from {{ ref('stg_app__usage_events') }} as events
-    inner join repeated on {{ fingerprint('events.event_id') }} = repeated.event_fingerprint
+    inner join repeated on {{ fingerprint('events.event_id') }} = repeated.event_fingerprint {{ and_within(known, 'events.occurred_at') }}
     qualify row_number() over (partition by events.event_id order by events.read_at desc, events.batch_id desc) > 1
 
 ),
