@@ -91,7 +91,6 @@ right_side as (
             sold.sold_amount
         ) as amount,
         sold.invoice_id,
-        {{ date_of('min(movements.block_effective_at)') }} as credit_from,
         {{ date_of('max(case when movements.block_expires_at < ' ~ never ~ ' then movements.block_expires_at end)') }} as credit_until,
     from left_side as sold
     inner join {{ ref('int_credits__ledger_movements') }} as movements on sold.invoice_id = movements.created_invoice_id
@@ -110,7 +109,6 @@ right_side as (
             'cause': 'prepaid_recognised_early',
             'when': 'm.is_different and m.difference > 0 and (l.days_of_service <= 1 or l.serves_until < r.credit_until)',
         },
-        {'cause': 'unexplained', 'when': 'l.days_of_service > 1 and (l.serves_from <> r.credit_from or l.serves_until <> r.credit_until)'},
         {'cause': 'prepaid_over_period', 'status': 'matched', 'when': 'm.is_different and l.days_of_service > 1'},
     ],
     evidence={
@@ -119,7 +117,6 @@ right_side as (
         'sold': decimal_text('l.sold_amount'),
         'serves_from': iso_date('l.serves_from'),
         'serves_until': iso_date('l.serves_until'),
-        'credit_from': iso_date('r.credit_from'),
         'credit_until': iso_date('r.credit_until'),
     },
 ) }}
