@@ -64,6 +64,7 @@
 
 {# The days of the usage that batches have brought which the model has not seen, as the ledger on BigQuery tells. #}
 {% macro newly_landed_days() -%}
+    {%- if not is_incremental() -%}{{ return(none) }}{%- endif -%}
     {%- set ledger = api.Relation.create(database=target.database, schema='ingestion', identifier='batches') -%}
     {{ return(known_days(
         'select min(date(first_at)), max(date(last_at)) from ' ~ ledger ~ " where source = 'app' and stream = 'usage_events'"

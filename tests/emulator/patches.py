@@ -14,7 +14,8 @@
 12. A row as a value, `l` of `from t as l`, is taken for a column of it.
 13. An apostrophe in a comment begins a text: in what follows, numbers within texts are changed.
 14. A window of the same name in two parts of a UNION is said to be defined twice.
-15. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
+15. A product of two BIGNUMERICs does not fit: what stands for them has 38 digits. Whole and fraction are multiplied apart.
+16. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _within_parentheses(body: Any) -> Any:
 
 create_table_schema_ctas._first_select = _within_parentheses
 
-# 6, 7, 10 and 14
+# 6, 7, 10, 14 and 15
 _MICROSECONDS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
 _translate = translator.SQLTranslator.translate
 
@@ -106,6 +107,10 @@ def _is_from_monday(node: Any) -> bool:
     return unit is not None and unit.name.upper() == "ISOWEEK"
 
 
+def _is_big(node: Any) -> bool:
+    return isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.BIGDECIMAL
+
+
 def _corrected(node: Any) -> Any:
     if isinstance(node, (exp.DateTrunc, exp.TimestampTrunc)) and _is_from_monday(node):
         kind, day = ("DATE", "{0}") if isinstance(node, exp.DateTrunc) else ("TIMESTAMP", "TIMESTAMP_TRUNC({0}, DAY)")
@@ -114,6 +119,8 @@ def _corrected(node: Any) -> Any:
         return sqlglot.parse_one(found, read="bigquery")
     if isinstance(node, exp.Bracket) and isinstance(node.expressions[0], exp.Column):
         return exp.Anonymous(this="json_member", expressions=[node.this, node.expressions[0]])
+    if isinstance(node, exp.Mul) and all(_is_big(side) for side in (node.this, node.expression)):
+        return exp.Anonymous(this="big_multiply", expressions=[node.this, node.expression])
     if isinstance(node, exp.TimestampDiff) and (unit := node.args["unit"].name.upper()) in _MICROSECONDS:
         ends = f"{node.this.sql('bigquery')}, {node.expression.sql('bigquery')}"
         whole = f"DIV(TIMESTAMP_DIFF({ends}, MICROSECOND), {_MICROSECONDS[unit]})"
@@ -133,7 +140,7 @@ def _windows_apart(query: Any) -> Any:
 
 
 def _translated(self: Any, sql: str, **rest: Any) -> Any:
-    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w|\bWINDOW\b", sql, re.IGNORECASE):
+    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w|\bWINDOW\b|BIGNUMERIC", sql, re.IGNORECASE):
         trees = sqlglot.parse(sql, read="bigquery")
         if len(trees) == 1 and trees[0] is not None and not isinstance(trees[0], exp.Command):
             sql = _windows_apart(trees[0].transform(_corrected)).sql(dialect="bigquery")
@@ -176,7 +183,7 @@ _TEXT_OR_COMMENT = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)|
 _rewrite = translator.rewrite_decimal_literals
 translator.rewrite_decimal_literals = lambda sql: _rewrite(_TEXT_OR_COMMENT.sub(lambda found: found[1] or " ", sql))
 
-# 15
+# 16
 _interpreter: Any = next(
     each for each in vars(interpreter).values() if isinstance(each, type) and "_exec_set" in vars(each)
 )
@@ -194,6 +201,17 @@ async def _set_once(self: Any, statement: Any) -> None:
 _interpreter._exec_set = _set_once
 
 
+_BIG_MULTIPLY = """
+create macro big_multiply(x, y) as (
+    cast(trunc(x) * trunc(y) as decimal(38, 18))
+    + trunc(x) * (y - trunc(y))
+    + (x - trunc(x)) * trunc(y)
+    + cast((x - trunc(x)) * (y - trunc(y)) as decimal(38, 18))
+)
+"""
+
+
 def prepare(connection: Any) -> None:
-    """What the database behind it needs for 10."""
+    """What the database behind it needs for 10 and 15."""
     connection.execute("""create macro json_member(document, key) as json_extract(document, '$."' || key || '"')""")
+    connection.execute(_BIG_MULTIPLY)

@@ -12,6 +12,9 @@ from tests.referee.googlesql import GoogleSQL, Table
 CASES = {
     "a cast to NUMERIC keeps nine decimals": "select cast('1.123456789' as numeric) as n",
     "a cast to BIGNUMERIC keeps 18": "select cast('0.123456789012345678' as bignumeric) as n",
+    "a product of two BIGNUMERICs has 18 decimals": """
+        select round(cast('404.4' as bignumeric) * cast('0.276000000000000001' as bignumeric), 18) as n
+    """,
     "distinct values without nulls": "select array_length(array_agg(distinct x ignore nulls)) as n from unnest([1, 1]) as x",
     "a week begins on Monday": """
         select

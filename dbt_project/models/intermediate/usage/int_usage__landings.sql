@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', on_schema_change='fail', **replacing_rows('landing_id')) }}
 
 {#- every part reads raw for itself: DuckDB would hold all rows in memory that it reads once for several -#}
-{%- set known = newly_landed_days() if is_incremental() -%}
+{%- set known = newly_landed_days() -%}
 with {% if is_incremental() -%}
 news as (
 
