@@ -144,6 +144,13 @@ def fill(folder: Path, rows: int) -> Path:
         connection.execute(
             "create table marts.fct_credit_ledger as select max(issued_at) as created_at from marts.fct_invoices"
         )
+        # Orb hands every invoice to Stripe here: none is collected by a charge alone.
+        connection.execute(
+            """
+            create table marts.fct_payments (payment_id text, invoice_id text, stripe_invoice_id text, customer_id text,
+                status text, currency text, amount_captured decimal(38, 9), created_at timestamptz)
+            """
+        )
         shared = "invoice_id, customer_id, currency, {amount} as amount, tax_amount, due_date"
         for side, amount in (("fct_invoices", "amount_due"), ("fct_stripe_invoices", "total_amount")):
             columns = shared.format(amount=amount)
