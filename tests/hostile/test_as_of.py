@@ -27,7 +27,9 @@ def test_the_history_has_all_that_can_be_known_too_early(history: History) -> No
                 (select count(distinct object_id) from raw_orb.invoices where payload ->> 'status' = 'draft'),
                 (select count(distinct object_id) from raw_orb.invoices where payload ->> 'status' = 'paid'),
                 (select count(distinct object_id) from raw_stripe.invoices where payload ->> 'status' = 'open'),
-                (select count(*) from raw_stripe.balance_transactions where is_deleted),
+                (select count(*) from raw_stripe.balance_transactions where is_deleted)
+                + (select count(*) from raw_stripe.charges where is_deleted)
+                + (select count(*) from raw_orb.credit_ledger where is_deleted),
                 (select count(*) - count(distinct event_id) from raw_app.usage_events),
                 (select count(*) filter (source_value <> landed_value) from raw_tieout.certificates),
                 (select count(*) from raw_tieout.differences),
