@@ -9,26 +9,29 @@ import atexit
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import duckdb
-import pyarrow as pa
 
 from expectations.docs import write_docs
 from expectations.suite import SUITES, FailedExpectation, Suite, SuiteError, SuiteResult, read_suites
 
-Tables: TypeAlias = Callable[[str], pa.Table | None]
-"""The rows of `schema.table`, None where it is not there."""
-
 _MART = re.compile(r"\b\w+\.(?:fct|dim|rec)_\w+")
 SHOWN = 3  # offending rows quoted in a message; the query in the suite gives all of them
+
+
+class Tables(Protocol):
+    """A warehouse that gives its tables one by one."""
+
+    def copy(self, names: Iterable[str], into: duckdb.DuckDBPyConnection) -> list[str]:
+        """Copy tables, called like `schema.table`, into a DuckDB database, and say which of them are not there."""
 
 
 class Persisted(StrEnum):
@@ -113,13 +116,7 @@ def _copied(tables: Tables, suites: Sequence[Suite], folder: Path) -> Path:
     named = {mart for suite in suites for text in (suite.mart, *_texts(suite)) for mart in _MART.findall(text)}
     with duckdb.connect(str(file)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for mart in sorted(named):
-            if (table := tables(mart)) is not None:
-                connection.register("copied", table)
-                connection.execute(
-                    f"create schema if not exists {mart.split('.')[0]}; create table {mart} as from copied"
-                )
-                connection.unregister("copied")
+        tables.copy(sorted(named), connection)
     return file
 
 

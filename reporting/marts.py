@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import duckdb
-import pyarrow as pa
 
 
 class Tables(Protocol):
-    """A warehouse of which tables are read one by one. As text it is its name."""
+    """A warehouse that gives its tables one by one. As text it is its name."""
 
-    def __call__(self, name: str) -> pa.Table | None:
-        """The rows of `schema.table`; None where there is no such table."""
+    def copy(self, names: Iterable[str], into: duckdb.DuckDBPyConnection) -> list[str]:
+        """Copy tables, called like `schema.table`, into a DuckDB database, and say which of them are not there."""
 
 
 Warehouse: TypeAlias = Path | Tables
@@ -33,7 +32,8 @@ def opened(warehouse: Warehouse, marts: Sequence[str]) -> Iterator[duckdb.DuckDB
     if not isinstance(warehouse, Path):
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
-            copy(warehouse, marts, connection)
+            if missing := warehouse.copy(marts, connection):
+                raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
             yield connection
         return
     if not warehouse.is_file():
@@ -51,17 +51,6 @@ def opened(warehouse: Warehouse, marts: Sequence[str]) -> Iterator[duckdb.DuckDB
         if missing := [mart for mart in marts if mart not in present]:
             raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
         yield connection
-
-
-def copy(tables: Tables, names: Iterable[str], connection: duckdb.DuckDBPyConnection) -> None:
-    """Copy these tables into the database that is open. Raises ReportUnavailable where one is not there."""
-    found = {name: tables(name) for name in names}
-    if missing := [name for name, table in found.items() if table is None]:
-        raise ReportUnavailable(f"{tables} has no {', '.join(missing)} yet: the job has not built the marts")
-    for name, table in found.items():
-        connection.register("copied", table)
-        connection.execute(f"create schema if not exists {name.split('.')[0]}; create table {name} as from copied")
-        connection.unregister("copied")
 
 
 def require_month(month: str) -> None:

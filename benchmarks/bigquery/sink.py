@@ -8,8 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from benchmarks.loopback import listening
 
 _CHUNK = 1 << 20
 _TABLE = re.compile(r"/bigquery/v2/projects/([^/]+)/datasets/([^/]+)/tables/([^/?]+)")
@@ -94,19 +96,8 @@ def sunk(schema: list[dict[str, str]]) -> Iterator[Sink]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 128  # five is what it takes of those that come at once
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    sink.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(Handler) as sink.url:
         yield sink
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _job(job_id: str, kind: str) -> dict[str, Any]:

@@ -83,7 +83,7 @@
 
 {% macro and_within(known, instant) -%}
     {%- if known -%}
-        and {{ instant }} >= {{ timestamp_literal(known[0]) }} and {{ instant }} < timestamp_add({{ timestamp_literal(known[1]) }}, interval 1 day)
+        and {{ instant }} >= {{ timestamp_literal(known[0]) }} and {{ instant }} < {{ add_to_timestamp('day', 1, timestamp_literal(known[1])) }}
     {%- endif -%}
 {%- endmacro %}
 

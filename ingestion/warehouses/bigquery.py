@@ -27,6 +27,7 @@ from itertools import chain, count, islice
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
+import duckdb
 import google.auth
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -758,17 +759,29 @@ class Built:
 
     settings: BigQuery
 
-    def __call__(self, name: str) -> pa.Table | None:
-        """The rows of `layer.table`; None where there is no such table. Raises ValueError with what is wrong."""
+    def copy(self, names: Iterable[str], into: duckdb.DuckDBPyConnection) -> list[str]:
+        """Copy tables, called like `layer.table`, into a DuckDB database, and say which of them are not there. Raises ValueError
+        with what is wrong."""
+        missing = []
+        with _client(self.settings) as client:
+            for name in names:
+                if (rows := self._rows(client, name)) is None:
+                    missing.append(name)
+                    continue
+                into.register("copied", rows)
+                into.execute(f"create schema if not exists {name.split('.')[0]}; create table {name} as from copied")
+                into.unregister("copied")
+        return missing
+
+    def _rows(self, client: bigquery.Client, name: str) -> pa.Table | None:
         layer, table = name.split(".")
         dataset = layer if layer.startswith("raw_") else self.settings.layer(layer)
         path = f"{self.settings.project}.{dataset}.{table}"
         try:
-            with _client(self.settings) as client:
-                found = client.get_table(path)
-                is_view = found.table_type == "VIEW"
-                rows = client.query(f"select * from `{path}`").result() if is_view else client.list_rows(found)
-                return rows.to_arrow(create_bqstorage_client=False)
+            found = client.get_table(path)
+            is_view = found.table_type == "VIEW"
+            rows = client.query(f"select * from `{path}`").result() if is_view else client.list_rows(found)
+            return rows.to_arrow(create_bqstorage_client=False)
         except NotFound:
             return None
         except (GoogleAPICallError, GoogleAuthError, *_LOST) as error:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from benchmarks.loopback import listening
 from tests.referee.googlesql import Columns, GoogleSQL, GoogleSQLError
 
 _API = r"/bigquery/v2/projects/(?P<project>[^/]+)"
@@ -171,16 +172,8 @@ def serve(endpoint: Endpoint) -> Iterator[Endpoint]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    endpoint.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(Handler) as endpoint.url:
         yield endpoint
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _error(status: int, reason: str, message: str) -> dict[str, Any]:

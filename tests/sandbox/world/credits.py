@@ -163,12 +163,11 @@ def wallet_vs_ledger(dataset: Dataset) -> Found:
 def due_expiries_vs_ledger(dataset: Dataset) -> Found:
     """Only of what the ledger holds together: a lost entry of an expired block is named as such."""
     now = max(entry["created_at"] for entry in dataset.objects("orb/credit_ledger"))
-    off = {
-        block["id"]: block["balance"]
-        for block in dataset.objects("orb/credit_blocks")
+    return {
+        block_id: (block_id, None, block["balance"])
+        for block_id, block in blocks(dataset).items()
         if block["expiry_date"] <= now and block["balance"]
     }
-    return {block_id: (block_id, None, balance) for block_id, balance in off.items()}
 
 
 def prepaid_lines_vs_use(dataset: Dataset) -> Found:
