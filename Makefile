@@ -6,7 +6,7 @@ SEED ?= 7
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test referee emulator-setup emulator lint bench scorecard answer-key clean
+.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test referee emulator-setup emulator lint lint-python lint-dbt bench scorecard answer-key clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ dev: setup ## Dagster's UI on the same definitions, the sandbox as sources
 	@$(BIN)/tieout sandbox serve -- $(BIN)/dagster dev
 
 test: setup ## everything that CI runs as tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 crash-test: setup ## the real sync killed 200 times at random moments: nothing missing, nothing twice (ten minutes)
 	@$(BIN)/python -m tests.hostile.crash --seed $(SEED)
@@ -57,10 +57,15 @@ emulator: setup emulator-setup ## the production job with BigQuery as its target
 	@$(BIN)/python -m tests.emulator
 
 lint: setup ## ruff, mypy --strict, import rules, sqlfluff, dbt-bouncer
+	@$(MAKE) --no-print-directory --jobs 2 lint-python lint-dbt
+
+lint-python:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+lint-dbt:
 	@mkdir -p .tieout
 	@$(BIN)/sqlfluff lint dbt_project --processes 2
 	@$(BIN)/dbt --quiet parse --profiles-dir .
