@@ -1,12 +1,9 @@
 {#- a draft is not owed yet, unless its time has come; a voided invoice no longer; nothing due is never handed to Stripe -#}
-{%- set is_due_draft = "coalesce(orb.status = 'draft' and orb.to_issue_at < orb_clock.now, false)" %}
-{%- set is_owed = "orb.amount_due > 0 and (orb.status in ('issued', 'synced', 'paid') or " ~ is_due_draft ~ ")" %}
-
 with voided_in_stripe as (
 
     select distinct invoice_id
     from {{ ref('fct_stripe_invoices') }}
-    where status = 'void' and invoice_id is not null
+    where status = 'void'
 
 ),
 
@@ -19,17 +16,6 @@ orb_clock as (
         union all
         select created_at as happened_at from {{ ref('fct_credit_ledger') }}
     ) as happened
-
-),
-
-not_owed as (
-
-    select
-        orb.invoice_id,
-        orb.status,
-    from {{ ref('fct_invoices') }} as orb
-    cross join orb_clock
-    where not ({{ is_owed }})
 
 ),
 
@@ -69,7 +55,9 @@ left_side as (
     from {{ ref('fct_invoices') }} as orb
     cross join orb_clock
     left join voided_in_stripe as voided on orb.invoice_id = voided.invoice_id
-    where {{ is_owed }}
+    where
+        orb.amount_due > 0
+        and (orb.status in ('issued', 'synced', 'paid') or orb.status = 'draft' and orb.to_issue_at < orb_clock.now)
 
 ),
 
@@ -88,9 +76,9 @@ right_side as (
         stripe.invoice_date,
         stripe.due_date,
         stripe.created_at,
-        not_owed.status as orb_status,
+        named.status as orb_status,
     from {{ ref('fct_stripe_invoices') }} as stripe
-    left join not_owed on stripe.invoice_id = not_owed.invoice_id
+    left join {{ ref('fct_invoices') }} as named on stripe.invoice_id = named.invoice_id
     where stripe.status in ('open', 'paid', 'uncollectible')
     union all
     select
@@ -106,9 +94,9 @@ right_side as (
         cast(null as date) as invoice_date,
         cast(null as date) as due_date,
         collected.created_at,
-        not_owed.status as orb_status,
+        named.status as orb_status,
     from collected_by_orb as collected
-    left join not_owed on collected.invoice_id = not_owed.invoice_id
+    left join {{ ref('fct_invoices') }} as named on collected.invoice_id = named.invoice_id
 
 ),
 
