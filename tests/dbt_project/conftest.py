@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ class Dbt:
 
     def invoke(self, *arguments: str, warehouse: Path) -> Any:
         """A `dbtRunnerResult`: success, exception and the command's own result."""
-        os.environ["TIEOUT_WAREHOUSE"] = str(warehouse)
-        return dbtRunner(manifest=self.manifest).invoke([*arguments, *_where(self.target)])
+        with _environment(warehouse):
+            return dbtRunner(manifest=self.manifest).invoke([*arguments, *_where(self.target)])
 
     def failed(self, *tests: str, warehouse: Path) -> set[str]:
         """Which of these singular tests fail."""
@@ -46,22 +46,28 @@ class Dbt:
         return {result.node.name for result in tested.result if result.status == "fail"}
 
 
+@contextmanager
+def _environment(warehouse: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TIEOUT_WAREHOUSE", str(warehouse))
+        environment.setenv("DO_NOT_TRACK", "1")
+        yield
+
+
 def _where(target: Path) -> list[str]:
     paths = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target-path", str(target)]
     return [*paths, "--log-path", str(target / "logs"), "--quiet", "--target", "duckdb"]
 
 
 @pytest.fixture(scope="session")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
     target = tmp_path_factory.mktemp("dbt")
     events: set[str] = set()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("TIEOUT_WAREHOUSE", str(target / "tieout.duckdb"))
-        environment.setenv("DO_NOT_TRACK", "1")
+    with _environment(target / "tieout.duckdb"):
         parse = ["parse", "--no-partial-parse", "--show-all-deprecations", *_where(target)]
         parsed = dbtRunner(callbacks=[lambda event: events.add(event.info.name)]).invoke(parse)
-        assert parsed.success, parsed.exception
-        yield Dbt(target, parsed.result, frozenset(events))
+    assert parsed.success, parsed.exception
+    return Dbt(target, parsed.result, frozenset(events))
 
 
 @pytest.fixture(scope="session")
