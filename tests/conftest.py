@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+_BEFORE = pytest.StashKey[dict[str, str]]()
+
 pytest_plugins = ["tests.emulator.fixtures"]
 
 
@@ -17,12 +19,26 @@ def pytest_configure() -> None:
     settings.load_profile("tieout")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _the_environment_is_left_as_it_was() -> Iterator[None]:
-    """What one module's tests set, those of the next would read: which it is depends on the worker."""
-    before = _product()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    _module(item).stash.setdefault(_BEFORE, _product())
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """What a module's tests left in the environment, those of the next would read: which it is depends on the worker."""
     yield
-    assert _product() == before
+    if nextitem is None or _module(nextitem) is not _module(item):
+        assert _product() == _module(item).stash[_BEFORE], (
+            f"{_module(item).name} does not leave the environment as it was"
+        )
+
+
+def _module(item: pytest.Item) -> pytest.Module:
+    found = item.getparent(pytest.Module)
+    assert found is not None
+    return found
 
 
 def _product() -> dict[str, str]:
