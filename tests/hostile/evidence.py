@@ -240,7 +240,7 @@ class Evidence:
                 others = [code for code in ("EUR", "JPY", "USD") if code != value.upper()]
                 new = chance.choice(others)
                 return new.lower() if value.islower() else new, None
-            case "date":
+            case "date" | "span":
                 return _shifted(value, sign * _MONTH), None
             case "status":
                 return chance.choice([other for other in field.values if other != value]), None

@@ -19,6 +19,7 @@ left_side as (
         notes.total_amount as amount,
         notes.credit_note_number,
         notes.credit_note_type,
+        notes.invoice_id,
         {{ date_of('notes.created_at') }} as credited_on,
     from {{ ref('fct_credit_notes') }} as notes
     inner join pairs on notes.invoice_id = pairs.invoice_id
@@ -37,6 +38,7 @@ right_side as (
         notes.credit_note_id,
         notes.credit_note_number,
         notes.credit_note_type,
+        pairs.invoice_id,
         notes.created_at,
         {{ date_of('notes.created_at') }} as credited_on,
     from {{ ref('fct_stripe_credit_notes') }} as notes
@@ -56,13 +58,18 @@ right_side as (
     causes=[
         {'cause': 'credit_note_one_sided', 'when': 'm.left_ref is null or m.right_ref is null'},
         {'cause': 'credit_note_amount_differs', 'when': 'm.is_different and l.currency = r.currency'},
-        {'cause': 'unexplained', 'when': 'l.customer_id <> r.customer_id or ' ~ days_apart ~ ' > settings.window_days'},
+        {
+            'cause': 'unexplained',
+            'when': 'l.customer_id <> r.customer_id or l.invoice_id <> r.invoice_id or ' ~ days_apart ~ ' > settings.window_days',
+        },
     ],
     evidence={
         'orb_credit_note_number': 'l.credit_note_number',
         'stripe_credit_note_number': 'r.credit_note_number',
         'orb_customer_id': 'l.customer_id',
         'stripe_customer_id': 'r.customer_id',
+        'orb_invoice_id': 'l.invoice_id',
+        'stripe_names_orb_invoice': 'r.invoice_id',
         'orb_credited_on': 'cast(l.credited_on as string)',
         'stripe_credited_on': 'cast(r.credited_on as string)',
         'orb_type': 'l.credit_note_type',

@@ -104,6 +104,7 @@ right_side as (
         orb_lines.metric,
         orb_lines.quantity,
         coalesce(orb_lines.quantity_behind, 0) as quantity_behind,
+        orb_lines.is_of_other_item,
     from orb_lines
     left join whole_invoices as invoices on orb_lines.invoice_id = invoices.invoice_id
     where invoices.invoice_id is null
@@ -121,6 +122,7 @@ right_side as (
         cast(null as string) as metric,
         cast(null as {{ decimal_type() }}) as quantity,
         cast(null as {{ decimal_type() }}) as quantity_behind,
+        false as is_of_other_item,
     from orb_lines
     inner join whole_invoices as invoices on orb_lines.invoice_id = invoices.invoice_id
     group by orb_lines.invoice_id
@@ -146,6 +148,7 @@ right_side as (
         {'cause': 'billed_quantity_differs', 'when': "m.is_different and l.explained_by = 'billed_quantity'"},
         {'cause': 'billed_quantity_differs', 'when': "not m.is_different and r.line_kind = 'usage' and r.quantity <> r.quantity_behind"},
         {'cause': 'rounding_differs', 'when': "m.is_different and l.explained_by like 'rounded_%'"},
+        {'cause': 'unexplained', 'when': 'r.is_of_other_item'},
     ],
     evidence={
         'line_kind': 'coalesce(l.line_kind, r.line_kind)',
@@ -153,6 +156,7 @@ right_side as (
         'agreed_price_model': 'l.price_model',
         'orb_price_id': 'r.price_id',
         'orb_price_model': 'r.price_model',
+        'is_of_another_item_than_its_price': 'cast(r.is_of_other_item as string)',
         'orb_invoice_id': 'r.invoice_id',
         'metric': 'r.metric',
         'metered_quantity': decimal_text('coalesce(l.metered_quantity, r.quantity_behind)'),

@@ -45,6 +45,7 @@ select
     issued.invoice_date,
     lines.period_start,
     lines.period_end,
+    coalesce(details.item_id <> prices.item_id, false) as is_of_other_item,
     lines.is_in_advance,
     case
         when lines.is_in_advance then lines.period_start
@@ -58,4 +59,5 @@ from billed as lines
 inner join issued on lines.invoice_id = issued.invoice_id
 inner join {{ ref('stg_orb__invoice_lines') }} as details on lines.invoice_line_id = details.invoice_line_id
 inner join {{ ref('stg_app__customers') }} as customers on lines.customer_id = customers.customer_id
+left join {{ ref('stg_orb__prices') }} as prices on lines.price_id = prices.price_id
 left join {{ ref('dim_products') }} as products on lines.product_id = products.product_id
