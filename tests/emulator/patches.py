@@ -155,7 +155,7 @@ def _load_parquet(path: str, target: str, context: Any) -> None:
     context.engine.execute(f"INSERT INTO {target} BY NAME SELECT * FROM read_parquet(?)", [path])
 
 
-executor._load_parquet = _load_parquet
+executor._LOAD_FORMAT_HANDLERS["PARQUET"] = _load_parquet
 
 
 # 9
