@@ -453,7 +453,7 @@ charges as (
         billing_end as period_end,
     from cycles_not_billed
     union all
-    -- the true-up is of the whole period, and there may be nothing to true up
+    -- the true-up is of the whole period, and there may be nothing to true up; of several contracts the last is in force
     select
         periods.customer_id,
         'minimum' as product_id,
@@ -490,6 +490,11 @@ charges as (
             periods.customer_id = billed.customer_id
             and periods.billing_start = billed.billing_start
             and billed.line_kind = 'minimum'
+    qualify
+        row_number() over (
+            partition by periods.customer_id, periods.billing_start
+            order by terms.valid_from desc, terms.contract_id asc, billed.invoice_line_id asc
+        ) = 1
 
 )
 
