@@ -16,6 +16,9 @@
 14. A window of the same name in two parts of a UNION is said to be defined twice.
 15. A product of two BIGNUMERICs does not fit: what stands for them has 38 digits. Whole and fraction are multiplied apart.
 16. SET (x) = (SELECT AS STRUCT ...), which dbt's insert_overwrite asks for, wraps the value once more.
+17. A quotient of two BIGNUMERICs has nine decimals.
+18. A NUMERIC as text has the zeros that its type leaves room for.
+19. TO_JSON_STRING of a NULL is NULL and not the text null.
 """
 
 from __future__ import annotations
@@ -95,8 +98,11 @@ def _within_parentheses(body: Any) -> Any:
 
 create_table_schema_ctas._first_select = _within_parentheses
 
-# 6, 7, 10, 14 and 15
+# 6, 7, 10, 14, 15, 17, 18 and 19
 _MICROSECONDS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
+_TO_CORRECT = re.compile(
+    r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w|\bWINDOW\b|BIGNUMERIC|\bAS\s+STRING\b|TO_JSON_STRING", re.IGNORECASE
+)
 _translate = translator.SQLTranslator.translate
 
 
@@ -108,7 +114,13 @@ def _is_from_monday(node: Any) -> bool:
 
 
 def _is_big(node: Any) -> bool:
+    if isinstance(node, exp.Nullif):
+        return _is_big(node.this)
     return isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.BIGDECIMAL
+
+
+def _called(macro: str, *arguments: Any) -> Any:
+    return exp.Anonymous(this=macro, expressions=[each.transform(_corrected) for each in arguments])
 
 
 def _corrected(node: Any) -> Any:
@@ -118,9 +130,15 @@ def _corrected(node: Any) -> Any:
         found = f"{kind}_SUB({day}, INTERVAL ({since_monday}) DAY)".format(node.this.sql("bigquery"))
         return sqlglot.parse_one(found, read="bigquery")
     if isinstance(node, exp.Bracket) and isinstance(node.expressions[0], exp.Column):
-        return exp.Anonymous(this="json_member", expressions=[node.this, node.expressions[0]])
+        return _called("json_member", node.this, node.expressions[0])
     if isinstance(node, exp.Mul) and all(_is_big(side) for side in (node.this, node.expression)):
-        return exp.Anonymous(this="big_multiply", expressions=[node.this, node.expression])
+        return _called("big_multiply", node.this, node.expression)
+    if isinstance(node, exp.Div) and all(_is_big(side) for side in (node.this, node.expression)):
+        return _called("big_divide", node.this, node.expression)
+    if isinstance(node, exp.Cast) and node.to.this in exp.DataType.TEXT_TYPES and not isinstance(node.this, exp.Null):
+        return _called("text_of", node.this)
+    if isinstance(node, exp.JSONFormat):
+        return _called("json_text_of", node.this)
     if isinstance(node, exp.TimestampDiff) and (unit := node.args["unit"].name.upper()) in _MICROSECONDS:
         ends = f"{node.this.sql('bigquery')}, {node.expression.sql('bigquery')}"
         whole = f"DIV(TIMESTAMP_DIFF({ends}, MICROSECOND), {_MICROSECONDS[unit]})"
@@ -140,7 +158,7 @@ def _windows_apart(query: Any) -> Any:
 
 
 def _translated(self: Any, sql: str, **rest: Any) -> Any:
-    if re.search(r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w|\bWINDOW\b|BIGNUMERIC", sql, re.IGNORECASE):
+    if _TO_CORRECT.search(sql):
         trees = sqlglot.parse(sql, read="bigquery")
         if len(trees) == 1 and trees[0] is not None and not isinstance(trees[0], exp.Command):
             sql = _windows_apart(trees[0].transform(_corrected)).sql(dialect="bigquery")
@@ -201,17 +219,35 @@ async def _set_once(self: Any, statement: Any) -> None:
 _interpreter._exec_set = _set_once
 
 
-_BIG_MULTIPLY = """
+_MACROS = """
+create macro json_member(document, key) as json_extract(document, '$."' || key || '"');
 create macro big_multiply(x, y) as (
     cast(trunc(x) * trunc(y) as decimal(38, 18))
     + trunc(x) * (y - trunc(y))
     + (x - trunc(x)) * trunc(y)
     + cast((x - trunc(x)) * (y - trunc(y)) as decimal(38, 18))
-)
+);
+create macro attounits(x) as (
+    cast(trunc(x) as hugeint) * 1000000000000000000 + cast((x - trunc(x)) * 1000000000000000000 as hugeint)
+);
+create macro next_digits(rest, y) as (rest % y) * 1000000;
+create macro quotient(x, y) as (
+    cast(x // y as decimal(38, 18))
+    + cast(next_digits(x, y) // y as decimal(7, 0)) * cast('0.000001' as decimal(18, 18))
+    + cast(next_digits(next_digits(x, y), y) // y as decimal(7, 0)) * cast('0.000000000001' as decimal(18, 18))
+    + cast((2 * next_digits(next_digits(next_digits(x, y), y), y) + y) // (2 * y) as decimal(7, 0))
+    * cast('0.000000000000000001' as decimal(18, 18))
+);
+create macro big_divide(x, y) as sign(x) * sign(y) * quotient(abs(attounits(x)), abs(attounits(y)));
+create macro text_of(x) as case
+    when typeof(x) like 'DECIMAL%' then regexp_replace(regexp_replace(x::varchar, '(\\.[0-9]*?)0+$', '\\1'), '\\.$', '')
+    else x::varchar
+end;
+create macro json_text_of(x) as coalesce(to_json(x)::varchar, 'null')
 """
 
 
 def prepare(connection: Any) -> None:
-    """What the database behind it needs for 10 and 15."""
-    connection.execute("""create macro json_member(document, key) as json_extract(document, '$."' || key || '"')""")
-    connection.execute(_BIG_MULTIPLY)
+    """What the database behind it needs for 10, 15, 17, 18 and 19."""
+    for macro in _MACROS.split(";"):
+        connection.execute(macro)

@@ -12,6 +12,19 @@ from tests.referee.googlesql import GoogleSQL, Table
 CASES = {
     "a cast to NUMERIC keeps nine decimals": "select cast('1.123456789' as numeric) as n",
     "a cast to BIGNUMERIC keeps 18": "select cast('0.123456789012345678' as bignumeric) as n",
+    "a quotient of two BIGNUMERICs has 18 decimals": """
+        select round(cast('-123456.789' as bignumeric) / nullif(cast('7' as bignumeric), 0), 18) as n
+    """,
+    "a NUMERIC as text has no zeros at its end": """
+        select
+            cast(numeric '0.80' as string) as a,
+            cast(numeric '1200' as string) as b,
+            cast(numeric '-0.5' as string) as c,
+            cast(12 as string) as d,
+            cast(date '2026-08-02' as string) as e,
+            cast(cast('0.10' as bignumeric) as string) as f
+    """,
+    "the JSON text of NULL is null": "select to_json_string(cast(null as string)) as a, to_json_string('x') as b",
     "a product of two BIGNUMERICs has 18 decimals": """
         select round(cast('404.4' as bignumeric) * cast('0.276000000000000001' as bignumeric), 18) as n
     """,
