@@ -251,3 +251,24 @@ def test_broken_raw_rows_and_diverging_minor_units_are_noticed(dbt: Dbt, staged:
         "source_raw_rows_raw_app_usage_events_event_id",
         "assert_minor_units_match_currencies",
     }
+
+
+def test_a_null_is_noticed_in_every_column_that_never_has_one(dbt: Dbt, staged: Path, tmp_path: Path) -> None:
+    always, while_it_exists = ["ledger_entry_id"], ["entry_type", "amount"]
+
+    def failed(warehouse: Path) -> list[list[str]]:
+        tested = dbt.invoke("test", "--select", "stg_orb__credit_ledger,test_name:never_null", warehouse=warehouse)
+        assert len(tested.result) == 2
+        return [each.node.test_metadata.kwargs["columns"] for each in tested.result if each.status == "fail"]
+
+    assert failed(staged) == []
+    for column in (*always, *while_it_exists):
+        (tmp_path / column).mkdir()
+        warehouse = copy_of(staged, tmp_path / column)
+        with duckdb.connect(str(warehouse)) as connection:
+            connection.execute(f"update staging.stg_orb__credit_ledger set {column} = null where not is_deleted")
+        (found,) = failed(warehouse)
+        assert column in found
+        with duckdb.connect(str(warehouse)) as connection:
+            connection.execute("update staging.stg_orb__credit_ledger set is_deleted = true")
+        assert failed(warehouse) == ([always] if column in always else [])
