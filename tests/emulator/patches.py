@@ -19,6 +19,7 @@
 17. A quotient of two BIGNUMERICs has nine decimals.
 18. A NUMERIC as text has the zeros that its type leaves room for.
 19. TO_JSON_STRING of a NULL is NULL and not the text null.
+20. FORMAT_TIMESTAMP leaves %E*S, seconds with the decimals that there are, as it stands.
 """
 
 from __future__ import annotations
@@ -98,10 +99,10 @@ def _within_parentheses(body: Any) -> Any:
 
 create_table_schema_ctas._first_select = _within_parentheses
 
-# 6, 7, 10, 14, 15, 17, 18 and 19
+# 6, 7, 10, 14, 15 and 17 to 20
 _MICROSECONDS = {"DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000, "SECOND": 1_000_000}
 _TO_CORRECT = re.compile(
-    r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w|\bWINDOW\b|BIGNUMERIC|\bAS\s+STRING\b|TO_JSON_STRING", re.IGNORECASE
+    r"ISOWEEK|WEEK\(|TIMESTAMP_DIFF|\[\w|\bWINDOW\b|BIGNUMERIC|\bAS\s+STRING\b|TO_JSON_STRING|%E\*S", re.IGNORECASE
 )
 _translate = translator.SQLTranslator.translate
 
@@ -137,6 +138,8 @@ def _corrected(node: Any) -> Any:
         return _called("big_divide", node.this, node.expression)
     if isinstance(node, exp.Cast) and node.to.this in exp.DataType.TEXT_TYPES and not isinstance(node.this, exp.Null):
         return _called("text_of", node.this)
+    if isinstance(node, exp.TimeToStr) and node.args["format"].name.endswith("%E*S"):
+        return _called("instant_text_of", node.this)
     if isinstance(node, exp.JSONFormat):
         return _called("json_text_of", node.this)
     if isinstance(node, exp.TimestampDiff) and (unit := node.args["unit"].name.upper()) in _MICROSECONDS:
@@ -243,11 +246,12 @@ create macro text_of(x) as case
     when typeof(x) like 'DECIMAL%' then regexp_replace(regexp_replace(x::varchar, '(\\.[0-9]*?)0+$', '\\1'), '\\.$', '')
     else x::varchar
 end;
+create macro instant_text_of(x) as rtrim(rtrim(strftime(x, '%Y-%m-%d %H:%M:%S.%f'), '0'), '.');
 create macro json_text_of(x) as coalesce(to_json(x)::varchar, 'null')
 """
 
 
 def prepare(connection: Any) -> None:
-    """What the database behind it needs for 10, 15, 17, 18 and 19."""
+    """What the database behind it needs for 10, 15 and 17 to 20."""
     for macro in _MACROS.split(";"):
         connection.execute(macro)

@@ -25,6 +25,11 @@ CASES = {
             cast(cast('0.10' as bignumeric) as string) as f
     """,
     "the JSON text of NULL is null": "select to_json_string(cast(null as string)) as a, to_json_string('x') as b",
+    "an instant as text has the decimals that there are": """
+        select
+            format_timestamp('%F %H:%M:%E*S', timestamp '2026-08-02 01:00:00+00') as a,
+            format_timestamp('%F %H:%M:%E*S', timestamp '2026-08-02 01:00:10.250+00') as b
+    """,
     "a product of two BIGNUMERICs has 18 decimals": """
         select round(cast('404.4' as bignumeric) * cast('0.276000000000000001' as bignumeric), 18) as n
     """,
