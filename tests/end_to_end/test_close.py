@@ -20,6 +20,7 @@ from ingestion.settings import read_settings
 from ingestion.streams import CERTIFICATES, stream_named
 from ingestion.sync import append
 from tests.end_to_end.conftest import BIN, INHERITED, Run, demo, tieout
+from tests.processes import running
 
 CLOSED, NEXT = "2026-08", "2026-09"
 
@@ -114,7 +115,7 @@ def test_a_close_that_is_terminated_takes_dbt_with_it_and_freezes_nothing(books:
         text=True,
     ) as closing:
         me, deadline = psutil.Process(closing.pid), time.monotonic() + 120
-        while not (dbt := [child for child in me.children(recursive=True) if "build" in child.cmdline()]):
+        while not (dbt := [child for child, command in running(me).items() if "build" in command]):
             assert closing.poll() is None, closing.communicate()[0]
             assert time.monotonic() < deadline, "dbt never started"
         closing.terminate()

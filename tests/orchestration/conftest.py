@@ -15,7 +15,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def definitions(home: Path) -> Iterator[dg.Definitions]:
     """The production definitions, loaded with no credential in the environment."""
     with pytest.MonkeyPatch.context() as patch:

@@ -16,6 +16,7 @@ import pytest
 
 from ingestion.streams import STREAMS
 from sandbox.generate import generate
+from tests.processes import running
 
 TIEOUT = (sys.executable, "-c", "from orchestration.cli import app; app(prog_name='tieout')")
 INHERITED = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -131,10 +132,6 @@ def started(dataset: Path, home: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def descendants(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
-
-
 @pytest.mark.parametrize("stage", ["sources", "ingest", "transform"])
 def test_ctrl_c_leaves_no_process_and_nothing_half_written(dataset: Path, tmp_path: Path, stage: str) -> None:
     with started(dataset, tmp_path) as demo:
@@ -143,15 +140,15 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_written(dataset: Path, tmp_pa
         assert "failed" not in said
         me = psutil.Process(demo.pid)
         deadline = time.monotonic() + 60
-        children = descendants(me)
-        while stage == "transform" and not any("build" in child.cmdline() for child in children):
+        children = running(me)
+        while stage == "transform" and not any("build" in command for command in children.values()):
             assert time.monotonic() < deadline, "dbt never started"
-            children = descendants(me)
+            children = running(me)
         demo.send_signal(signal.SIGINT)
         rest = demo.stdout.read()
         assert demo.wait(60) == 130, rest
     assert "Stopped." in rest
-    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert psutil.wait_procs(list(children), timeout=10)[1] == []
     assert [path.name for path in tmp_path.rglob("*") if ".tmp" in path.name or path.name.endswith(".partial")] == []
     if stage == "transform":
         again = tieout("demo", "--dataset", dataset, TIEOUT_HOME=tmp_path)
