@@ -1,7 +1,8 @@
 # One list of verbs; CI and README use exactly these.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
+HASHED := --require-hashes -r
 SEED ?= 7
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -19,9 +20,9 @@ setup: .venv/ready ## only the environment: .venv with the pinned dependencies
 	@echo "Installing the pinned dependencies into .venv (half a minute, once; two minutes where it has to be pip) ..."
 	@$(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
-	@$(PIP_INSTALL) -r .venv/uv.txt
-	@$(BIN)/uv pip install --quiet --python .venv --no-deps --require-hashes -r requirements.txt 2> .venv/uv.log || $(PIP_INSTALL) -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python $(PIP_INSTALL) $(HASHED) .venv/uv.txt
+	@$(BIN)/uv pip install --quiet --python .venv --no-deps $(HASHED) requirements.txt 2> .venv/uv.log || $(BIN)/python $(PIP_INSTALL) $(HASHED) requirements.txt
+	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 demo: setup ## the sandbox company through the production job, and the tie-out report
@@ -53,7 +54,7 @@ emulator-setup: .emulator/ready ## only the environment of the BigQuery emulator
 .emulator/ready: tests/emulator/requirements.txt
 	@echo "Installing the BigQuery emulator into .emulator (a minute, once) ..."
 	@$(PYTHON) -m venv .emulator
-	@.emulator/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/emulator/requirements.txt
+	@.emulator/bin/python $(PIP_INSTALL) $(HASHED) tests/emulator/requirements.txt
 	@touch $@
 
 emulator: setup emulator-setup ## the production job with BigQuery as its target, twice: its marts are DuckDB's, row by row (twenty minutes)
