@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import duckdb
 import msgspec
+import pyarrow.parquet as pq
 
 from ingestion.documents import DOCUMENTED, Document, Field, document
+from ingestion.lake import Lake, LakeError
 from ingestion.settings import Settings
 from ingestion.streams import STREAMS, Stream
 
@@ -22,6 +23,7 @@ NEWEST = 20_000
 """How many objects of a stream are looked at, newest first."""
 
 _ROWS_AT_A_TIME = 500
+_COLUMNS = ["object_id", "payload", "is_deleted"]
 _MANY = 25
 _LONGEST_VALUE = 60
 _FRACTION = re.compile(r"-?\d+(\.\d+([eE][+-]?\d+)?|[eE][+-]?\d+)")
@@ -64,25 +66,23 @@ class Drift:
     optional_never_sent: int
 
 
-def drift(settings: Settings) -> Iterator[Drift]:
-    """Every stream that has a document and of which something has landed. Raises DriftUnavailable."""
-    if not settings.warehouse.exists():
-        raise DriftUnavailable(
-            f"There is no warehouse at {settings.warehouse}: `tieout run` or `tieout demo` makes one."
-        )
+def drift(settings: Settings) -> Sequence[Drift]:
+    """Of every stream that has a document and of which something is in the lake. Raises DriftUnavailable."""
+    lake = Lake(settings.lake)
+    documents = {source: document(source) for source in DOCUMENTED}
     try:
-        with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-            for stream in sorted(STREAMS, key=str):
-                if stream.source in DOCUMENTED:
-                    pinned = document(stream.source)
-                    compared = compare(stream, pinned, _newest(connection, stream, pinned.api_version))
-                    if compared.objects:
-                        yield compared
-    except duckdb.Error as error:
-        said = str(error).splitlines()[0].rstrip(".")
+        compared = [
+            compare(stream, documents[stream.source], _newest(lake, stream, documents[stream.source].api_version))
+            for stream in sorted(STREAMS, key=str)
+            if stream.source in documents
+        ]
+    except LakeError as error:
+        raise DriftUnavailable(str(error)) from error
+    if not any(each.objects for each in compared):
         raise DriftUnavailable(
-            f"{settings.warehouse} can't be read: {said}. Wait for the run that has it open to end, or run `tieout run` first."
-        ) from error
+            f"Nothing is in the lake at {lake.root}: `tieout run` or `tieout demo` reads the sources."
+        )
+    return [each for each in compared if each.objects]
 
 
 def compare(stream: Stream, pinned: Document, payloads: Iterable[tuple[str, str]]) -> Drift:
@@ -188,28 +188,23 @@ class _Comparison:
             seen.newest_counted = object_id
 
 
-def _newest(connection: duckdb.DuckDBPyConnection, stream: Stream, api_version: str) -> Iterator[tuple[str, str]]:
+def _newest(lake: Lake, stream: Stream, api_version: str) -> Iterator[tuple[str, str]]:
     """(Object id, payload) of the newest objects, as they were last read with this version; deleted ones are left out."""
-    batches = connection.execute(
-        """
-        select lake_path
-        from ingestion.batches
-        where source = ? and stream = ? and api_version = ? and row_count > 0
-        order by load_order desc
-        """,
-        [stream.source, stream.name, api_version],
-    ).fetchall()
     seen: set[str] = set()
-    for (path,) in batches:
-        rows = connection.execute("select object_id, payload, is_deleted from read_parquet(?)", [path])
-        while some := rows.fetchmany(_ROWS_AT_A_TIME):
-            for object_id, payload, is_deleted in some:
-                if object_id not in seen:
-                    seen.add(object_id)
-                    if not is_deleted:
-                        yield object_id, payload
-                if len(seen) == NEWEST:
-                    return
+    for path in reversed(lake.paths(stream)):
+        if lake.batch(path).manifest.api_version != api_version:
+            continue
+        with lake.open(path) as opened:
+            for rows in pq.ParquetFile(opened).iter_batches(_ROWS_AT_A_TIME, columns=_COLUMNS):
+                for object_id, payload, is_deleted in zip(
+                    *(column.to_pylist() for column in rows.columns), strict=True
+                ):
+                    if object_id not in seen:
+                        seen.add(object_id)
+                        if not is_deleted:
+                            yield object_id, payload
+                    if len(seen) == NEWEST:
+                        return
 
 
 def _below(path: str, name: str) -> str:

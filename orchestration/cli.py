@@ -172,7 +172,7 @@ def drift() -> None:
     for heading in ("  stream", "field", "what", "objects", "for example"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "objects" else "left")
     with attended():
-        found = list(drifted(read_settings()))
+        found = drifted(read_settings())
     for each in found:
         for one in each.findings:
             row = (f"  {each.stream}", one.path, one.what, f"{one.objects:,}", one.example)

@@ -17,6 +17,9 @@ class Tables(Protocol):
     def copy(self, names: Iterable[str], into: duckdb.DuckDBPyConnection) -> list[str]:
         """Copy tables, called like `schema.table`, into a DuckDB database, and say which of them are not there."""
 
+    def payload(self, batch_id: str, payload_hash: str) -> str:
+        """What a batch brought, by the hash of its text."""
+
 
 Warehouse: TypeAlias = Path | Tables
 """A DuckDB file, or another warehouse, of which what is asked for is copied into one in memory first."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 
@@ -176,8 +177,8 @@ def explain(warehouse: Warehouse, break_id: str) -> tuple[Explanation, dict[str,
                 remedy,
                 tuple(Event(*row) for row in events),
                 tuple(Consequence(*row) for row in consequences),
-                _payload(connection, one.left_ref, one.left_batch_id),
-                _payload(connection, one.right_ref, one.right_batch_id),
+                _payload(warehouse, connection, one.left_batch_id, one.left_payload_hash),
+                _payload(warehouse, connection, one.right_batch_id, one.right_payload_hash),
             ),
             exponents_of(connection),
         )
@@ -191,15 +192,20 @@ def _selected(connection: duckdb.DuckDBPyConnection, where: str, values: dict[st
     return tuple(Break(*row) for row in rows)
 
 
-def _payload(connection: duckdb.DuckDBPyConnection, object_id: str | None, batch_id: str | None) -> str | None:
+def _payload(
+    warehouse: Warehouse, connection: duckdb.DuckDBPyConnection, batch_id: str | None, payload_hash: str | None
+) -> str | None:
     """The version that was compared, as its source sent it; None where the side is no single object."""
-    if object_id is None or batch_id is None:
+    if batch_id is None or payload_hash is None:
         return None
-    ((stream, raw_object_id),) = connection.execute(
-        "select stream, raw_object_id from reconciliation.rec_evidence where object_id = ?", [object_id]
-    ).fetchall()
-    source, name = stream.split(".")
-    ((payload,),) = connection.execute(
-        f"select payload from raw_{source}.{name} where object_id = ? and batch_id = ?", [raw_object_id, batch_id]
-    ).fetchall()
+    if isinstance(warehouse, Path):
+        ((source, stream),) = connection.execute(
+            "select source, stream from ingestion.batches where batch_id = ?", [batch_id]
+        ).fetchall()
+        ((payload,),) = connection.execute(
+            f"select payload from raw_{source}.{stream} where batch_id = ? and payload_hash = ? limit 1",
+            [batch_id, payload_hash],
+        ).fetchall()
+    else:
+        payload = warehouse.payload(batch_id, payload_hash)
     return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)

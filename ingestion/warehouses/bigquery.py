@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -773,19 +773,49 @@ class Built:
                 into.unregister("copied")
         return missing
 
+    def payload(self, batch_id: str, payload_hash: str) -> str:
+        """What a batch brought, by the hash of its text. Raises ValueError with what is wrong."""
+        with _client(self.settings) as client, self._asked(f"batch {batch_id}"):
+            of_batch = bigquery.QueryJobConfig(query_parameters=[_text("batch_id", batch_id)])
+            ((source, stream, read_at),) = client.query(
+                f"""
+                select source, stream, finished_at
+                from `{self.settings.project}`.`ingestion`.`batches`
+                where batch_id = @batch_id
+                """,
+                job_config=of_batch,
+            ).result()
+            values = [_text("batch_id", batch_id), _text("payload_hash", payload_hash), *_instants(read_at=read_at)]
+            ((payload,),) = client.query(
+                f"""
+                select payload
+                from `{self.settings.project}`.`raw_{source}`.`{stream}`
+                where read_at = @read_at and batch_id = @batch_id and payload_hash = @payload_hash
+                limit 1
+                """,
+                job_config=bigquery.QueryJobConfig(query_parameters=values),
+            ).result()
+        return str(payload)
+
     def _rows(self, client: bigquery.Client, name: str) -> pa.Table | None:
         layer, table = name.split(".")
         dataset = layer if layer.startswith("raw_") else self.settings.layer(layer)
         path = f"{self.settings.project}.{dataset}.{table}"
+        statement = f"select * from `{self.settings.project}`.`{dataset}`.`{table}`"
+        with self._asked(path):
+            try:
+                found = client.get_table(path)
+                rows = client.query(statement).result() if found.table_type == "VIEW" else client.list_rows(found)
+                return rows.to_arrow(create_bqstorage_client=False)
+            except NotFound:
+                return None
+
+    @contextmanager
+    def _asked(self, about: str) -> Iterator[None]:
         try:
-            found = client.get_table(path)
-            is_view = found.table_type == "VIEW"
-            rows = client.query(f"select * from `{path}`").result() if is_view else client.list_rows(found)
-            return rows.to_arrow(create_bqstorage_client=False)
-        except NotFound:
-            return None
+            yield
         except (GoogleAPICallError, GoogleAuthError, *_LOST) as error:
-            raise ValueError(_sentence(error, path, self.settings)) from error
+            raise ValueError(_sentence(error, about, self.settings)) from error
 
     def __str__(self) -> str:
         return f"BigQuery's project {self.settings.project}"

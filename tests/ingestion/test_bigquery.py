@@ -18,7 +18,7 @@ from ingestion.settings import BigQuery, MissingSetting, Settings, read_settings
 from ingestion.streams import CERTIFICATES, STREAMS, stream_named
 from ingestion.sync import opened, recover
 from ingestion.warehouses.base import Warehouse, WarehouseError
-from ingestion.warehouses.bigquery import BigQueryWarehouse
+from ingestion.warehouses.bigquery import BigQueryWarehouse, Built
 from tests.emulator.proxy import Answer, Asked, Fault, error
 from tests.emulator.warehouse import Project
 
@@ -227,6 +227,15 @@ def test_many_batches_load_side_by_side_and_the_newest_version_stands(
     ]
     with opened(settings, Lake(settings.lake)) as warehouse:
         assert [path for _, path in warehouse.batch_paths_since(ITEMS, None)] == Lake(settings.lake).paths(ITEMS)
+
+
+def test_what_a_batch_brought_is_found_by_the_hash_of_its_text(settings: Settings, bigquery_project: Project) -> None:
+    rows = [Row(f"item_{number}", b'{"id":"item_%d"}' % number, "sweep") for number in range(3)]
+    batch = _written(settings, *rows)
+    _recover(settings)
+    ((payload_hash,),) = bigquery_project.rows("select payload_hash from raw_orb.items where object_id = 'item_1'")
+    assert settings.bigquery is not None
+    assert Built(settings.bigquery).payload(batch.manifest.batch_id, payload_hash) == '{"id":"item_1"}'
 
 
 def _opened(settings: Settings, check: Callable[[Warehouse], None]) -> None:

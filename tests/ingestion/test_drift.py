@@ -35,6 +35,13 @@ def test_a_new_field_a_new_value_and_another_type_land_and_are_named(settings: S
     assert not any(path.startswith("billing_details") for path, _ in found)
 
 
-def test_without_a_warehouse_a_sentence_says_what_makes_one(settings: Settings) -> None:
+def test_where_nothing_has_landed_a_sentence_says_what_reads_the_sources(settings: Settings) -> None:
     with pytest.raises(DriftUnavailable, match="tieout run"):
-        list(drift(settings))
+        drift(settings)
+
+
+def test_a_file_that_is_no_batch_is_named(settings: Settings) -> None:
+    (settings.lake / "stripe" / "charges").mkdir(parents=True)
+    (settings.lake / "stripe" / "charges" / "rubbish.parquet").write_text("rubbish")
+    with pytest.raises(DriftUnavailable, match=r"rubbish\.parquet is not a batch of the lake"):
+        drift(settings)
