@@ -119,7 +119,9 @@ class Lake:
 
         folder = self.folder(stream)
         name = f"{finished_at:%Y%m%dT%H%M%S%fZ}-{manifest.batch_id}.parquet"
-        self._fs.create_dir(folder, recursive=True)
+        # In Cloud Storage a folder would be an object of its own.
+        if not self.is_stored:
+            self._fs.create_dir(folder, recursive=True)
         temporary, path = f"{folder}/.{name}.part", f"{folder}/{name}"
         # A dictionary of numbers, or of texts that never repeat, costs time and makes the file no smaller.
         repetitive = [

@@ -60,7 +60,7 @@ def main() -> int:
         generate(folder / "dataset", seed=SEED, customers=CUSTOMERS, months=MONTHS, events=EVENTS)
         try:
             with (
-                emulator(folder / "emulator.log") as upstream,
+                emulator(folder) as upstream,
                 proxied(upstream) as endpoint,
                 serve(folder / "dataset", folder / "servers") as company,
             ):

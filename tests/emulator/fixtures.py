@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,14 @@ from tests.emulator.warehouse import Project
 
 
 @pytest.fixture(scope="session")
-def bigquery_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+def emulator_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("emulator")
+
+
+@pytest.fixture(scope="session")
+def bigquery_endpoint(emulator_folder: Path) -> Iterator[Endpoint]:
     try:
-        with emulator(tmp_path_factory.mktemp("emulator") / "log") as upstream, proxied(upstream) as endpoint:
+        with emulator(emulator_folder) as upstream, proxied(upstream) as endpoint:
             yield endpoint
     except NoEmulator as missing:
         warnings.warn(f"BigQuery is not tested: {missing}", stacklevel=1)

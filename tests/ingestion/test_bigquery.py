@@ -19,6 +19,7 @@ from ingestion.streams import CERTIFICATES, STREAMS, stream_named
 from ingestion.sync import opened, recover
 from ingestion.warehouses.base import Warehouse, WarehouseError
 from ingestion.warehouses.bigquery import BigQueryWarehouse, Built
+from tests.emulator.environment import BUCKET, cloud_storage
 from tests.emulator.proxy import Answer, Asked, Fault, error
 from tests.emulator.warehouse import Project
 
@@ -35,11 +36,11 @@ def settings(bigquery_project: Project, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def batch(settings: Settings) -> Batch:
-    return _written(settings, *(Row(f"item_{number}", b"{}", "sweep") for number in range(3)))
+    return _written(Lake(settings.lake), *(Row(f"item_{number}", b"{}", "sweep") for number in range(3)))
 
 
-def _written(settings: Settings, *rows: Row, at: datetime = JULY, table: pa.Table | None = None) -> Batch:
-    return Lake(settings.lake).write(
+def _written(lake: Lake, *rows: Row, at: datetime = JULY, table: pa.Table | None = None) -> Batch:
+    return lake.write(
         ITEMS,
         envelope(ITEMS, rows)[0] if table is None else table,
         cursor_from=None,
@@ -219,7 +220,7 @@ def test_many_batches_load_side_by_side_and_the_newest_version_stands(
 ) -> None:
     for number in range(20):
         rows = [Row(f"item_{item}", b'{"version":"%d"}' % number, "sweep") for item in range(3)]
-        last = _written(settings, *rows, at=JULY + timedelta(minutes=number))
+        last = _written(Lake(settings.lake), *rows, at=JULY + timedelta(minutes=number))
     assert _recover(settings) == 60
     assert len(set(bigquery_project.endpoint.sent)) == 20
     assert bigquery_project.rows("select distinct batch_id from ingestion.newest_versions") == [
@@ -229,9 +230,32 @@ def test_many_batches_load_side_by_side_and_the_newest_version_stands(
         assert [path for _, path in warehouse.batch_paths_since(ITEMS, None)] == Lake(settings.lake).paths(ITEMS)
 
 
+def test_a_lake_in_cloud_storage_is_loaded_by_address_and_nothing_is_uploaded(
+    settings: Settings, bigquery_project: Project, emulator_folder: Path
+) -> None:
+    sources: list[str] = []
+
+    def befall(asked: Asked, passed_on: Callable[[], Answer]) -> Answer | None:
+        if asked.is_load and asked.job:
+            sources.extend(asked.job["configuration"]["load"]["sourceUris"])
+        assert not asked.path.startswith("/upload")
+        return None
+
+    bigquery_project.endpoint.befall = befall
+    with cloud_storage(emulator_folder) as filesystem:
+        stored = replace(settings, lake=Path(f"gs:/{BUCKET}/lake"))
+        lake = Lake(stored.lake, filesystem)
+        batch = _written(lake, *(Row(f"item_{number}", b"{}", "sweep") for number in range(3)))
+        with opened(stored, lake) as warehouse:
+            assert recover(ITEMS, lake, warehouse, lambda: JULY) == 3
+            assert warehouse.paths(ITEMS) == {batch.path}
+    assert sources == [f"gs://{batch.path}"]
+    assert _landed(bigquery_project) == 3
+
+
 def test_what_a_batch_brought_is_found_by_the_hash_of_its_text(settings: Settings, bigquery_project: Project) -> None:
     rows = [Row(f"item_{number}", b'{"id":"item_%d"}' % number, "sweep") for number in range(3)]
-    batch = _written(settings, *rows)
+    batch = _written(Lake(settings.lake), *rows)
     _recover(settings)
     ((payload_hash,),) = bigquery_project.rows("select payload_hash from raw_orb.items where object_id = 'item_1'")
     assert settings.bigquery is not None
@@ -248,7 +272,7 @@ def test_rows_without_what_a_table_needs_are_refused_before_they_are_sent(
 ) -> None:
     table = envelope(ITEMS, [Row("item_1", b"{}", "sweep")])[0]
     bare = table.set_column(0, "object_id", pa.array([None], pa.string()))
-    batch = _written(settings, table=bare)
+    batch = _written(Lake(settings.lake), table=bare)
     with pytest.raises(WarehouseError, match=rf"orb\.items: {batch.path} has rows without object_id"):
         _recover(settings)
     assert bigquery_project.endpoint.sent == []
@@ -269,7 +293,11 @@ def test_columns_that_a_table_has_not_are_refused_before_they_are_sent(
     settings: Settings, batch: Batch, bigquery_project: Project, change: Callable[[pa.Table], pa.Table], says: str
 ) -> None:
     _recover(settings)
-    _written(settings, table=change(envelope(ITEMS, [Row("item_9", b"{}", "sweep")])[0]), at=JULY + timedelta(hours=1))
+    _written(
+        Lake(settings.lake),
+        table=change(envelope(ITEMS, [Row("item_9", b"{}", "sweep")])[0]),
+        at=JULY + timedelta(hours=1),
+    )
     with pytest.raises(WarehouseError, match=says):
         _recover(settings)
     assert len(bigquery_project.endpoint.sent) == 1
