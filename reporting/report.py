@@ -212,7 +212,7 @@ def _read_excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup
 def _read_streams(connection: duckdb.DuckDBPyConnection) -> tuple[Standing, ...]:
     rows = connection.execute(
         """
-        select stream, certified_through at time zone 'UTC', differing_days, rejected_objects, is_looked_up
+        select stream, certified_through::timestamptz, differing_days, rejected_objects, is_looked_up
         from marts.dim_streams
         order by stream
         """

@@ -180,6 +180,17 @@ def test_how_far_the_books_are_certified_and_what_is_in_quarantine_is_said_under
     assert json.loads(to_json(found))["certified"] == sentence
 
 
+def test_instants_that_a_warehouse_keeps_with_their_zone_are_the_same_ones(tmp_path: Path) -> None:
+    uncertified = "update marts.dim_streams set certified_through = null where stream = 'stripe.charges';"
+    zoned = "alter table marts.dim_streams alter certified_through type timestamptz"
+    without, with_zone = (
+        tie_out_report(build(tmp_path / f"{name}.duckdb", uncertified, change))
+        for name, change in (("without", "select 1"), ("with", zoned))
+    )
+    assert with_zone.streams == without.streams
+    assert certified(with_zone) == "Not certified; held back by stripe.charges."
+
+
 def test_json_and_csv_say_it_of_every_stream(tmp_path: Path) -> None:
     change = "update marts.dim_streams set certified_through = null, rejected_objects = 7 where stream = 'orb.invoices'"
     found = tie_out_report(build(tmp_path / "w.duckdb", change))
