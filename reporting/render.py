@@ -27,26 +27,26 @@ def verdict(report: Report) -> str:
     """The whole report in one sentence, or two."""
     scope = f" in {report.period}" if report.period else ""
     if report.unexplained:
-        amounts = _listed(f"{_amount(each, unit, report)} {unit} ({hop})" for hop, unit, each in report.unexplained)
+        amounts = _listed(f"{written(each, unit, report)} {unit} ({hop})" for hop, unit, each in report.unexplained)
         return f"It does not tie{scope}: {amounts} unexplained."
-    transit = _worth(report.timing, report)
+    transit = worth(report.timing, report)
     timing = f" {transit} in timing will clear by itself." if transit else ""
     if not report.breaks:
         return f"Everything ties{scope}: no breaks, nothing unexplained.{timing}"
     count = sum(group.count for group in report.breaks)
     usage = sum(group.count for group in report.breaks if group.hop == "metered")
-    parts = [f"{count - usage} in money, worth {_worth(report.breaks, report)}"] if count > usage else []
+    parts = [f"{count - usage} in money, worth {worth(report.breaks, report)}"] if count > usage else []
     parts += [f"{usage} in metered usage"] if usage else []
     return f"{count} break{'s' if count > 1 else ''}{scope}: {'; '.join(parts)}. Nothing is unexplained.{timing}"
 
 
-def _worth(groups: Iterable[BreakGroup], report: Report) -> str:
+def worth(groups: Iterable[BreakGroup], report: Report) -> str:
     """What the groups are worth in each currency; metered quantities are no money and left out."""
     money: dict[str, Decimal] = {}
     for group in groups:
         if group.hop != "metered" and group.count:
             money[group.currency] = money.get(group.currency, Decimal(0)) + group.worth
-    return _listed(f"{_amount(amount, currency, report)} {currency}" for currency, amount in sorted(money.items()))
+    return _listed(f"{written(amount, currency, report)} {currency}" for currency, amount in sorted(money.items()))
 
 
 def certified(report: Report) -> str:
@@ -88,10 +88,7 @@ def _heading(console: Console, title: str, note: str) -> None:
 
 def _tie_table(comparison: str, ties: Iterable[Tie], report: Report) -> Table:
     """The columns are the systems compared; the widths are fixed so that one comparison stands under the other."""
-    hop, _, sides = comparison.partition("__")
-    left_side, right_side = (
-        " ".join(NAMES.get(word, word) for word in side.split("_")) for side in sides.split("_vs_")
-    )
+    hop, left_side, right_side = sides(comparison)
     table = Table(box=SIMPLE_HEAD, show_edge=False, header_style="dim")
     table.add_column(Text(hop, "not dim bold"), width=14)
     for header, width in ((left_side, 19), ("explained", 17), ("unexplained", 12), (right_side, 19)):
@@ -111,6 +108,18 @@ def _tie_table(comparison: str, ties: Iterable[Tie], report: Report) -> Table:
     return table
 
 
+def sides(comparison: str) -> tuple[str, str, str]:
+    """The hop of a comparison, and what its left and its right side are called."""
+    hop, _, compared = comparison.partition("__")
+    left, right = map(words, compared.split("_vs_"))
+    return hop, left, right
+
+
+def words(name: str) -> str:
+    """A name of the marts as people write it."""
+    return " ".join(NAMES.get(word, word) for word in name.split("_"))
+
+
 def _break_table(groups: Iterable[BreakGroup], report: Report) -> Table:
     listing = table("hop", "cause", "#count", "#worth", "in", "#effect on right")
     above = ""
@@ -127,7 +136,7 @@ def _break_table(groups: Iterable[BreakGroup], report: Report) -> Table:
 def _excluded_table(report: Report) -> Table:
     listing = table("cause", "object", "#count", "#amount", "in")
     for group in report.excluded:
-        amount = _amount(group.amount, group.currency, report) if group.currency else "-"
+        amount = written(group.amount, group.currency, report) if group.currency else "-"
         listing.add_row(group.cause, f"{group.source} {group.stream}", f"{group.count:,}", amount, group.currency)
     return listing
 
@@ -147,7 +156,8 @@ def exactly(amounts: Iterable[Decimal], currency: str, exponents: Mapping[str, i
     return [f"{amount:,.{decimals}f}" for amount in exact]
 
 
-def _amount(amount: Decimal, currency: str, report: Report) -> str:
+def written(amount: Decimal, currency: str, report: Report) -> str:
+    """One amount with its currency's decimals, and more where a digit needs them."""
     return exactly([amount], currency, report.exponents)[0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 
@@ -69,23 +69,38 @@ _STEPS = (
 )
 
 
+@dataclass(frozen=True)
+class Walked:
+    """A step of a trail, or what comes to it or falls off (`is_step` is false) before the next."""
+
+    name: str
+    amount: Decimal
+    is_step: bool
+
+
+def walked(found: Trail) -> Iterator[Walked]:
+    """The trail from top to bottom, without what is nothing between two steps."""
+    for step, name, between in _STEPS:
+        yield Walked(step, getattr(found, name), True)
+        for part in between:
+            change = getattr(found, part.name) * (1 if part.is_added else -1)
+            if change:
+                yield Walked(part.comes if change > 0 else part.falls, change, False)
+
+
 def render_trail(trails: Sequence[Trail], exponents: Mapping[str, int], console: Console) -> None:
     """A bar a step, and under it what comes to it or falls off before the next."""
     for found in trails:
         console.print(Text(f"\n {found.customer_id}, {found.period}, {found.currency}\n", "bold"))
         largest = max([abs(getattr(found, name)) for _, name, _ in _STEPS] + [Decimal(1)])
-        for step, name, between in _STEPS:
-            amount = getattr(found, name)
-            (written,) = exactly([amount], found.currency, exponents)
-            bar = "█" * round(_WIDTH * max(amount, Decimal(0)) / largest)
-            colour = "green" if step in ("banked", "recognised") else "cyan"
-            console.print(Text.assemble(f" {step:<11}", f"{written:>18}  ", (bar, colour)))
-            for part in between:
-                change = getattr(found, part.name) * (1 if part.is_added else -1)
-                if change:
-                    (written,) = exactly([change], found.currency, exponents)
-                    what = part.comes if change > 0 else part.falls
-                    console.print(Text(f"   {what:<34}{written:>18}", "dim"), soft_wrap=True)
+        for each in walked(found):
+            (written,) = exactly([each.amount], found.currency, exponents)
+            if each.is_step:
+                bar = "█" * round(_WIDTH * max(each.amount, Decimal(0)) / largest)
+                colour = "green" if each.name in ("banked", "recognised") else "cyan"
+                console.print(Text.assemble(f" {each.name:<11}", f"{written:>18}  ", (bar, colour)))
+            else:
+                console.print(Text(f"   {each.name:<34}{written:>18}", "dim"), soft_wrap=True)
 
 
 def trail_to_json(trails: Sequence[Trail]) -> str:
