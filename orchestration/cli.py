@@ -255,9 +255,31 @@ def pack(
 
 @app.command()
 def report(
-    period: Period = None, format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE
+    period: Period = None,
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Write it as one self-contained page instead, with charts."),
+    ] = None,
+    customer: Annotated[
+        str | None, typer.Option(help="Whose money trail the page shows; left out, the largest customer's.")
+    ] = None,
+    month: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM", help="Of which month; left out, the period or the largest.")
+    ] = None,
 ) -> None:
     """Print the tie-out report of the warehouse that the environment names (TIEOUT_HOME or TIEOUT_WAREHOUSE)."""
+    if html:
+        from reporting.page import write_page
+
+        with attended():
+            write_page(built(read_settings()), html, period, customer, month)
+        typer.echo(shown(html))
+        return
+    if customer or month:
+        raise typer.BadParameter(
+            "the money trail is on the page: give --html FILE too", param_hint="--customer, --month"
+        )
     from reporting.render import render, to_csv, to_json
     from reporting.report import tie_out_report
 
@@ -510,6 +532,7 @@ def _tell_next(console: Console, environment: Mapping[str, str]) -> None:
         console.print(f"    export {name}={shlex.quote(shown(Path(value)))}", soft_wrap=True)
     for command, what in (
         (f"{tieout} report --period 2026-09", "one month"),
+        (f"{tieout} report --html report.html", "all of it as a page, with charts"),
         (f"{tieout} report --format csv", "every number, for a spreadsheet"),
         (f"{tieout} rebuild", "the warehouse again, from the lake alone"),
         ("make demo", "again: only what is new is read"),
