@@ -50,6 +50,8 @@ def _page(report: Report, quality: Quality, shown: Chosen | None) -> str:
         ages=breaks.ages(quality.aged, report),
         lag=freshness.lag(report),
         sources=freshness.sources(report),
+        checked=bool(quality.checks),
+        broken=quality.broken,
         history=history.charts(quality),
         shown=shown,
         trails=[bridge.trail(each, report) for each in shown.trails] if shown else [],

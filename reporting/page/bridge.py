@@ -14,11 +14,23 @@ from reporting.report import Item, Report, Tie
 from reporting.trail import Trail
 
 _UNDER_WAY = ("timing", "within_tolerance")
+_ALWAYS = (
+    "metered__app_vs_orb",
+    "rated__usage_vs_lines",
+    "credits__wallet_vs_ledger",
+    "invoiced__orb_vs_stripe",
+    "collected__invoices_vs_payments",
+    "settled__payouts_vs_transactions",
+    "banked__payouts_vs_bank",
+    "identity__app_vs_orb",
+    "recognised__revenue_vs_journal",
+)
+"""The comparison that a hop is about, drawn even where nothing lies between its totals."""
 
 
 class Bridge(NamedTuple):
-    """A hop's waterfalls, a chart a currency: of its first comparison, and of those that have anything between their totals; and
-    which have nothing."""
+    """A hop's waterfalls, a chart a currency: of the comparison that it is about, and of those that have anything between their
+    totals; and which have nothing."""
 
     hop: str
     asked: str
@@ -38,12 +50,11 @@ class Totals(NamedTuple):
 def bridges(report: Report) -> tuple[Bridge, ...]:
     """The whole bridge, hop by hop."""
     found = []
-    for hop, own in groupby(report.ties, key=lambda tie: tie.hop):
-        ties = list(own)
+    for hop, ties in groupby(report.ties, key=lambda tie: tie.hop):
         charts: list[Chart] = []
         equal: dict[str, list[str]] = {}
         for tie in ties:
-            if tie.comparison == ties[0].comparison or tie.unexplained or any(item.amount for item in tie.items):
+            if tie.comparison in _ALWAYS or tie.unexplained or any(item.amount for item in tie.items):
                 charts.append(_bridge(tie, report))
             else:
                 equal.setdefault(" and ".join(sides(tie.comparison)[1:]), []).append(tie.currency)

@@ -38,8 +38,8 @@ def _of_breaks(days: Sequence[Day]) -> tuple[Chart, Chart]:
 def _of_checks(days: Sequence[Checks]) -> Chart:
     last, worst = days[-1], max(days, key=lambda day: day.warned + day.failed)
     return by_day(
-        "Checks of each day's last run",
-        [Column(day.day, (("good", day.held), ("warn", day.warned), ("unexplained", day.failed))) for day in days],
-        f"{last.held:,} held, {last.warned:,} warned and {last.failed:,} failed on {last.day}; since {days[0].day} at most "
-        f"{worst.warned + worst.failed:,} did not hold, on {worst.day}",
+        "Checks that did not hold in each day's last run",
+        [Column(day.day, (("warn", day.warned), ("unexplained", day.failed))) for day in days],
+        f"{last.warned:,} warned and {last.failed:,} failed on {last.day}, {last.held:,} held; since {days[0].day} at most "
+        f"{worst.warned + worst.failed:,} did not, on {worst.day}",
     )

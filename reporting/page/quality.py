@@ -54,12 +54,25 @@ class Checks:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A promise about a table that did not hold when it was last checked, and what was found."""
+
+    table: str
+    expectation: str
+    severity: str
+    owner: str
+    observed: str
+
+
+@dataclass(frozen=True)
 class Quality:
-    """What is open by its age, the days since the register began, and those on which checks ran; the newest last."""
+    """What is open by its age, the days since the register began, those on which checks ran (the newest last), and what of the
+    checks does not hold now. Of a warehouse that keeps no results of checks the last two are empty."""
 
     aged: tuple[Aged, ...]
     days: tuple[Day, ...]
-    checks: tuple[Checks, ...]
+    checks: tuple[Checks, ...] = ()
+    broken: tuple[Broken, ...] = ()
 
 
 def read_quality(warehouse: Warehouse, period: str | None) -> Quality:
@@ -68,9 +81,9 @@ def read_quality(warehouse: Warehouse, period: str | None) -> Quality:
         aged, days = _aged(connection, period), _days(connection)
     try:
         with opened(warehouse, [CHECKS]) as connection:
-            return Quality(aged, days, _checks(connection))
+            return Quality(aged, days, _checks(connection), _broken(connection))
     except ReportUnavailable:
-        return Quality(aged, days, ())
+        return Quality(aged, days)
 
 
 def _aged(connection: duckdb.DuckDBPyConnection, period: str | None) -> tuple[Aged, ...]:
@@ -146,3 +159,15 @@ def _checks(connection: duckdb.DuckDBPyConnection) -> tuple[Checks, ...]:
         """
     ).fetchall()
     return tuple(Checks(*row) for row in rows[-_DAYS:])
+
+
+def _broken(connection: duckdb.DuckDBPyConnection) -> tuple[Broken, ...]:
+    rows = connection.execute(
+        f"""
+        select table_name, expectation, severity, owner, observed
+        from {CHECKS}
+        where is_newest and not is_held
+        order by severity, table_name, expectation
+        """
+    ).fetchall()
+    return tuple(Broken(*row) for row in rows)

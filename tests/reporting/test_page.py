@@ -28,10 +28,15 @@ update reconciliation.rec_bridge set amount = 0.000000001 where line = 'unexplai
 update reconciliation.rec_bridge set amount = 12345678901234567.000000001 where comparison like 'banked%' and line like '%_total';
 update marts.dim_streams set certified_through = '2026-08-30', differing_days = 3 where stream = 'orb.invoices';
 update marts.dim_streams set certified_through = null, rejected_objects = 2 where stream = 'stripe.charges';
-create table marts.fct_check_results (run_id varchar, severity varchar, is_held boolean, evaluated_at timestamp);
+create table marts.fct_check_results (
+    run_id varchar, table_name varchar, expectation varchar, severity varchar, owner varchar, observed varchar, is_held boolean,
+    is_newest boolean, evaluated_at timestamp
+);
 insert into marts.fct_check_results values
-    ('early', 'critical', false, '2026-09-01 05:00:00'), ('late', 'critical', true, '2026-09-01 06:00:00'),
-    ('late', 'warning', false, '2026-09-01 06:00:01'), ('next', 'critical', false, '2026-09-02 06:00:00');
+    ('early', 'marts.fct_invoices', 'Totals add up', 'critical', 'finance', '', false, false, '2026-09-01 05:00:00'),
+    ('late', 'marts.fct_invoices', 'Totals add up', 'critical', 'finance', '', true, false, '2026-09-01 06:00:00'),
+    ('late', 'marts.fct_payouts', 'None is early', 'warning', 'treasury', 'in 1 row: po_1', false, true, '2026-09-01 06:00:01'),
+    ('next', 'marts.fct_invoices', 'Totals add up', 'critical', 'finance', 'in 2 rows: <i>', false, true, '2026-09-02 06:00:00');
 """
 AMOUNT = re.compile(r"-?[\d,]*\d(\.\d+)?|-")
 
@@ -188,12 +193,18 @@ def test_the_history_counts_what_was_open_came_and_went_each_day(warehouse: Path
     )
 
 
-def test_the_history_has_the_checks_where_there_are_results_of_them(page: str, troubled: str) -> None:
-    told = [alt for alt in alts(troubled) if "Checks of" in alt]
-    assert "Checks of" not in page
+def test_the_history_has_the_checks_and_what_does_not_hold_where_there_are_results_of_them(
+    page: str, troubled: str
+) -> None:
+    told = [alt for alt in alts(troubled) if "Checks that did not" in alt]
+    assert "Checks" not in section(page, "history")
+    assert cells(section(troubled, "history"))[1:] == [
+        ["marts.fct_invoices", "Totals add up", "in 2 rows: <i>", "critical", "finance"],
+        ["marts.fct_payouts", "None is early", "in 1 row: po_1", "warning", "treasury"],
+    ]
     assert told == [
-        "Columns, Checks of each day's last run: 0 held, 0 warned and 1 failed on 2026-09-02; since 2026-09-01 at most 1 did not "
-        "hold, on 2026-09-01."
+        "Columns, Checks that did not hold in each day's last run: 0 warned and 1 failed on 2026-09-02, 0 held; "
+        "since 2026-09-01 at most 1 did not, on 2026-09-01."
     ]
 
 
