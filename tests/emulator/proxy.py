@@ -13,6 +13,7 @@ import json
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -29,6 +30,8 @@ _JOB = re.compile(r"/bigquery/v2/projects/[^/?]+/(?:jobs|queries)/(?P<job>[^/?]+
 _TABLE = re.compile(
     r"/bigquery/v2/projects/(?P<project>[^/]+)/datasets/(?P<dataset>[^/]+)/tables/(?P<table>[^/?]+)(?:\?.*)?"
 )
+_JOBS_AT_ONCE = 16
+_SECONDS_TO_ANSWER = 5
 _PASSED_ON = ("content-type", "content-range", "location", "range")
 
 
@@ -75,7 +78,9 @@ class Endpoint:
     sent: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     failed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    running: dict[str, Future[Answer]] = field(default_factory=dict)
     url: str = ""
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_JOBS_AT_ONCE))
     _statements: Statements = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,10 +99,15 @@ class Endpoint:
         return reply(200, job)
 
     def _answered(self, asked: Asked) -> Answer:
-        if (found := _JOB.fullmatch(asked.path)) and (job := self.failed.get(found["job"])):
-            return reply(200, job)
+        if found := _JOB.fullmatch(asked.path):
+            if job := self.failed.get(found["job"]):
+                return reply(200, job)
+            if (running := self.running.get(found["job"])) and (answer := _yet(running, asked, found["job"])):
+                return answer
         if asked.job is not None and (job_id := asked.job_id):
-            if job_id in self.failed or self._get(f"{asked.path.split('?')[0].removeprefix('/upload')}/{job_id}"):
+            if job_id in (*self.failed, *self.running) or self._get(
+                f"{asked.path.split('?')[0].removeprefix('/upload')}/{job_id}"
+            ):
                 return error(409, "duplicate", f"Already Exists: Job {job_id}")
             if asked.is_load:
                 if said := self._against_load(asked):
@@ -106,6 +116,9 @@ class Endpoint:
         if (query := _query(asked)) and (said := self._against_query(asked, query)):
             self.refused.append(said)
             return error(400, "invalidQuery", said)
+        if query and asked.job and (job_id := asked.job_id):
+            self.running[job_id] = self._pool.submit(self._passed_on, asked)
+            return _yet(self.running[job_id], asked, job_id) or self.running[job_id].result()
         answer = self._passed_on(asked)
         if asked.method in ("PATCH", "PUT") and answer.status == 200 and (changed := _TABLE.fullmatch(asked.path)):
             self._grow(changed, json.loads(asked.body).get("schema", {}).get("fields", []))
@@ -174,6 +187,19 @@ class Endpoint:
         answer = Answer(answered.status, kept, answered.read())
         connection.close()
         return answer
+
+
+def _yet(running: Future[Answer], asked: Asked, job_id: str) -> Answer | None:
+    """What is said of a query while it runs, or once it has failed: the emulator answers when it is done, BigQuery at once."""
+    done, _ = wait([running], _SECONDS_TO_ANSWER)
+    if not done:
+        job = {**(asked.job or {}), "id": job_id, "jobReference": {"jobId": job_id, "location": "US"}}
+        return reply(200, {**job, "jobComplete": False, "status": {"state": "RUNNING"}})
+    answer = running.result()
+    if answer.status == 200 and (said := json.loads(answer.body).get("status", {}).get("errorResult")):
+        # The emulator does not keep a query that failed.
+        return answer if "/queries/" not in asked.path else error(400, said["reason"], said["message"])
+    return None if answer.status == 200 else answer
 
 
 def reply(status: int, body: Mapping[str, Any]) -> Answer:
