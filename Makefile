@@ -21,7 +21,7 @@ setup: .venv/ready ## only the environment: .venv with the pinned dependencies
 	@$(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
 	@$(BIN)/python $(PIP_INSTALL) $(HASHED) .venv/uv.txt
-	@$(BIN)/uv pip install --quiet --python .venv --no-deps $(HASHED) requirements.txt 2> .venv/uv.log || $(BIN)/python $(PIP_INSTALL) $(HASHED) requirements.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python .venv --no-deps $(HASHED) requirements.txt 2> .venv/uv.log || $(BIN)/python $(PIP_INSTALL) $(HASHED) requirements.txt
 	@$(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
