@@ -18,6 +18,7 @@ PRODUCTION = "tieout"
 STORE = "gs:"
 """How the path of a lake in Google Cloud Storage begins."""
 
+_CHANNEL = "TIEOUT_CHANNEL_"
 _TARGETS = ("duckdb", "bigquery")
 _METHODS = ("oauth", "service-account", "oauth-secrets")
 
@@ -66,6 +67,7 @@ class Settings:
     """Whose books they are, and where sources, lake and warehouse are. Credentials may be absent until a source is required.
 
     The warehouse is the DuckDB file, or `bigquery` where that is there. A lake in an object store is `gs:/bucket/folder`.
+    `channels` are where alerts are told, by name; `heartbeat_url` is the monitor that is told of each run's end.
     """
 
     entity: str
@@ -80,6 +82,8 @@ class Settings:
     orb_api_base: str
     app_database_url: Secret | None
     bank_statements: Path | None
+    channels: Mapping[str, Secret]
+    heartbeat_url: Secret | None
 
     def require(self, sources: Collection[str]) -> None:
         """Raise `MissingSetting` when a credential of one of these sources is absent."""
@@ -139,6 +143,12 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         orb_api_base=environ.get("ORB_API_BASE") or "https://api.withorb.com/v1",
         app_database_url=secret("APP_DATABASE_URL"),
         bank_statements=Path(statements).absolute() if statements else None,
+        channels={
+            name.removeprefix(_CHANNEL).lower(): Secret(value)
+            for name, value in environ.items()
+            if name.startswith(_CHANNEL) and value
+        },
+        heartbeat_url=secret("TIEOUT_HEARTBEAT_URL"),
     )
 
 

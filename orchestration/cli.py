@@ -381,6 +381,39 @@ def trail(
     )
 
 
+@app.command()
+def alerts(
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Send every channel that has an address a test message, and print who took it."),
+    ] = False,
+) -> None:
+    """Print what is wrong now that somebody is to be told, since when, how much, whose it is, and who was told.
+
+    Messages are sent by the sensor `alerts` of Dagster, a minute after the end of a run at the latest; docs/alerting.md.
+    """
+    from orchestration.alerting.listing import firing, told, tried
+
+    settings = read_settings()
+    if test:
+        refusals = tried(settings)
+        for channel, refusal in refusals.items():
+            typer.echo(f"{channel}: {refusal or 'took it'}")
+        if any(refusals.values()):
+            raise typer.Exit(FAILED)
+        return
+    with attended():
+        state = firing(settings)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("  severity", "alert", "of", "since", "how much", "whose", "told"):
+        table.add_column(heading, overflow="fold")
+    for alert in told(state):
+        table.add_row(*map(Text, alert))
+    console = Console(width=None if sys.stdout.isatty() else _WIDEST)
+    console.print(table if table.row_count else "Nothing is wrong that anybody is to be told.")
+    _warn(console, (f"{channel}: {trouble.reason}" for channel, trouble in state.troubles.items()))
+
+
 @sandbox.command("generate")
 def generate_dataset(
     out: Annotated[Path, typer.Option(help="The dataset directory to write; an earlier dataset there is replaced.")],

@@ -29,6 +29,7 @@ _STAGE_OF = {
     "raw_orb__events": RECONCILE,
     "reconciliation": RECONCILE,
     "reconciliation__register": RECONCILE,
+    "alerting__findings": RECONCILE,
     "expectations": EXPECTATIONS,
 }
 _AT_FIRST = {
@@ -162,8 +163,7 @@ class _Watch:
     def _step_fails(self, step: str, data: StepFailureData) -> None:
         assert data.error
         self._stop_if_interrupted(data.error)
-        said = data.user_failure_data and data.user_failure_data.description
-        self.failures.extend(said.splitlines() if said else [_sentence(step, data.error)])
+        self.failures.extend(reasons(step, data))
 
     def _materialized(self, step: str, materialization: dg.AssetMaterialization) -> None:
         self._counts[f"{step} assets"] += 1
@@ -199,6 +199,13 @@ class _Watch:
         if not self.is_interrupted and any(link.cls_name in _INTERRUPTS for link in _chain(error)):
             self.is_interrupted = True
             raise KeyboardInterrupt
+
+
+def reasons(step: str, data: StepFailureData) -> list[str]:
+    """Why a step failed, a sentence each: what it says itself, or the words of the error behind it."""
+    assert data.error
+    said = data.user_failure_data and data.user_failure_data.description
+    return said.splitlines() if said else [_sentence(step, data.error)]
 
 
 def _stream(step: str) -> str:

@@ -145,7 +145,7 @@ def tie_out_report(warehouse: Warehouse, period: str | None = None) -> Report:
             breaks=tuple(group for status, group in breaks if status == "break"),
             timing=tuple(group for status, group in breaks if status == "timing"),
             excluded=_read_excluded(connection),
-            streams=_read_streams(connection),
+            streams=standings(connection),
             exponents=exponents_of(connection),
         )
 
@@ -209,7 +209,8 @@ def _read_excluded(connection: duckdb.DuckDBPyConnection) -> tuple[ExcludedGroup
     return tuple(ExcludedGroup(*row) for row in rows)
 
 
-def _read_streams(connection: duckdb.DuckDBPyConnection) -> tuple[Standing, ...]:
+def standings(connection: duckdb.DuckDBPyConnection) -> tuple[Standing, ...]:
+    """Every stream of `dim_streams`."""
     rows = connection.execute(
         """
         select stream, certified_through::timestamptz, differing_days, rejected_objects, is_looked_up
