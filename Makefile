@@ -8,7 +8,7 @@ SEED ?= 7
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test referee emulator-setup emulator lint lint-python lint-dbt bench scorecard answer-key clean
+.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test alert-test referee emulator-setup emulator lint lint-python lint-dbt bench scorecard answer-key clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ mutation-test: setup ## every money-bearing field that lands, changed in its tur
 
 as-of-test: setup ## the models as of 30 past moments: what a warehouse says that only ever received what was known by then (twenty minutes)
 	@$(BIN)/python -m tests.hostile.as_of --seed $(SEED)
+
+alert-test: setup ## three simulated days of alerts, receivers down for hours, the sensor killed at any moment: told, and not forty times
+	@$(BIN)/python -m tests.hostile.alerts --seed $(SEED)
 
 referee: setup ## every model and test before Google's implementation of BigQuery's SQL: takes it, and gives DuckDB's rows (ten minutes)
 	@$(BIN)/python -m tests.referee

@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from ingestion.settings import Secret
-from orchestration.alerting.message import asset_link, body, facts, headline, run_link, runbook, title
+from orchestration.alerting.message import asset_link, body, facts, headline, markdown, number, run_link, runbook, title
 from orchestration.alerting.router import Alert, Message, News
 from orchestration.alerting.rules import Rules
 
 if TYPE_CHECKING:
-    from apprise import NotifyBase, NotifyType
+    from apprise import NotifyBase, NotifyFormat, NotifyType
 
 _LONGEST_SUMMARY = 1000
 """PagerDuty takes 1,024 characters."""
@@ -30,7 +30,10 @@ _LONGEST_SUMMARY = 1000
 
 def deliver(message: Message, address: Secret, rules: Rules) -> str | None:
     """Send it, and say why it was not taken; None when it was."""
+    from apprise import NotifyFormat
+    from apprise.plugins.custom_json import NotifyJSON
     from apprise.plugins.pagerduty import NotifyPagerDuty
+    from apprise.plugins.workflows import NotifyWorkflows
 
     receiver = _receiver(address)
     if isinstance(receiver, str):
@@ -39,8 +42,15 @@ def deliver(message: Message, address: Secret, rules: Rules) -> str | None:
         # An incident an alert: it is opened, acknowledged and resolved by its own key.
         refusals = (_incident(receiver, news, alert, rules, message.channel) for news, alert in message.news)
         return next((refusal for refusal in refusals if refusal), None)
-    _adapt(receiver, message, rules)
-    return _sent(receiver, body(message, rules.links), headline(message), _loudest(message, rules))
+    if isinstance(receiver, NotifyWorkflows):
+        text, format = markdown(message, rules.links), NotifyFormat.MARKDOWN
+    else:
+        text, format = body(message, rules.links), NotifyFormat.TEXT
+    if isinstance(receiver, NotifyJSON):
+        receiver.payload_extras["alerts"] = [
+            _record(news, alert, rules, message.channel) for news, alert in message.news
+        ]
+    return _sent(receiver, text, headline(message), _loudest(message, rules), format)
 
 
 def say(channel: str, address: Secret) -> str | None:
@@ -81,6 +91,7 @@ def beat(url: Secret, run_id: str) -> str | None:
 def _receiver(address: Secret) -> NotifyBase | str:
     """Who is at the address, or why there is nobody."""
     from apprise import Apprise, AppriseAsset
+    from apprise.plugins.slack import NotifySlack
 
     # Without its pictures, which every receiver would fetch from the internet.
     asset = AppriseAsset(app_id="Tieout", app_desc="Tieout", image_url_mask="", image_url_logo="")
@@ -90,29 +101,21 @@ def _receiver(address: Secret) -> NotifyBase | str:
         return "its address is none that apprise knows: docs/alerting.md has examples"
     if len(receiver) != 1:
         return f"its address names {len(receiver)} receivers: make a channel of each"
+    # Five seconds between two requests would hold up everybody behind the second of two incidents.
+    receiver.request_rate_per_sec = 0
+    if isinstance(receiver, NotifySlack):
+        # In it stands the time as a number with a fraction, which Slack's `ts` is not.
+        receiver.include_footer = False
     return receiver
-
-
-def _adapt(receiver: NotifyBase, message: Message, rules: Rules) -> None:
-    """What a service takes beside text."""
-    from apprise.plugins.custom_json import NotifyJSON
-    from apprise.plugins.slack import NotifySlack
-
-    match receiver:
-        case NotifySlack():
-            # Its time is a number with a fraction, which Slack's `ts` is not.
-            receiver.include_footer = False
-        case NotifyJSON():
-            receiver.payload_extras["alerts"] = [
-                _record(news, alert, rules, message.channel) for news, alert in message.news
-            ]
 
 
 def _record(news: News, alert: Alert, rules: Rules, channel: str) -> dict[str, Any]:
     """An alert for programs; amounts are text, digit for digit."""
     return {
+        **msgspec.to_builtins(alert.finding),
         "fingerprint": alert.finding.fingerprint,
         "news": news,
+        "message": number(alert, channel),
         "severity": alert.severity,
         "owner": alert.owner,
         "since": alert.since.isoformat(),
@@ -120,7 +123,6 @@ def _record(news: News, alert: Alert, rules: Rules, channel: str) -> dict[str, A
         "asset_url": asset_link(alert, rules.links),
         "run_url": run_link(alert, rules.links),
         "runbook": runbook(alert, rules.links),
-        **msgspec.to_builtins(alert.finding),
     }
 
 
@@ -155,13 +157,15 @@ def _type(news: News, alert: Alert, rules: Rules) -> NotifyType:
     return NotifyType.FAILURE if alert.severity == next(iter(rules.severities)) else NotifyType.WARNING
 
 
-def _sent(receiver: NotifyBase, text: str, title: str, kind: NotifyType) -> str | None:
-    from apprise import Apprise, NotifyFormat
+def _sent(
+    receiver: NotifyBase, text: str, title: str, kind: NotifyType, format: NotifyFormat | None = None
+) -> str | None:
+    from apprise import Apprise
 
     post = Apprise()
     post.add(receiver)
     with _heard() as heard:
-        taken = post.notify(body=text, title=title, notify_type=kind, body_format=NotifyFormat.MARKDOWN)
+        taken = post.notify(body=text, title=title, notify_type=kind, body_format=format)
     return None if taken else " ".join(heard) or "it was not taken, and nothing was said of why"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestration.alerting.router import Alert, Message, News
 from orchestration.alerting.rules import Links
@@ -11,6 +12,7 @@ from orchestration.alerting.rules import Links
 _SHORT = 8
 """Characters of a break's id that `tieout explain` takes."""
 
+_LONGEST = 600
 _SHOWN = 3
 
 
@@ -32,16 +34,28 @@ def title(news: News, alert: Alert) -> str:
 
 
 def body(message: Message, links: Links) -> str:
-    """Markdown: a list of facts an alert, under its title where there are several."""
+    """A line a fact, a paragraph an alert, under its title where there are several."""
     return "\n\n".join(
-        ("" if len(message.news) == 1 else f"**{title(news, alert)}**\n\n")
-        + "\n".join(f"- {name}: {fact}" for name, fact in facts(alert, message.channel, links).items())
+        "\n".join([*_over(message, news, alert), *map(": ".join, facts(alert, message.channel, links).items())])
+        for news, alert in message.news
+    )
+
+
+def markdown(message: Message, links: Links) -> str:
+    """The same for what joins lines that are not a list."""
+    return "\n\n".join(
+        "\n".join(
+            [
+                *(f"**{_escaped(line)}**\n" for line in _over(message, news, alert)),
+                *(f"- {name}: {_marked(fact)}" for name, fact in facts(alert, message.channel, links).items()),
+            ]
+        )
         for news, alert in message.news
     )
 
 
 def facts(alert: Alert, channel: str, links: Links) -> dict[str, str]:
-    """All that is to be said of an alert, by name, in the order in which it is read; values are Markdown."""
+    """All that is to be said of an alert, by name, in the order in which it is read."""
     return dict(_facts(alert, channel, links))
 
 
@@ -61,9 +75,14 @@ def runbook(alert: Alert, links: Links) -> str:
     return f"{links.runbooks}/{alert.finding.kind}.md"
 
 
+def number(alert: Alert, channel: str) -> int:
+    """The how-manieth message about the alert it is that the channel gets: one that comes twice has its number twice."""
+    return alert.told[channel].times + 1 if channel in alert.told else 1
+
+
 def _facts(alert: Alert, channel: str, links: Links) -> Iterator[tuple[str, str]]:
     finding = alert.finding
-    yield "What", finding.what
+    yield "What", finding.what if len(finding.what) <= _LONGEST else f"{finding.what[:_LONGEST].rstrip()} …"
     yield "Since", f"{alert.since:%Y-%m-%d %H:%M} UTC" + (f", over {alert.over_at:%H:%M} UTC" if alert.over_at else "")
     if finding.amounts:
         yield "How much", finding.money
@@ -72,20 +91,30 @@ def _facts(alert: Alert, channel: str, links: Links) -> Iterator[tuple[str, str]
     if not alert.over_at:
         yield "What to do", finding.remedy
     if finding.breaks:
-        yield "Break", _listed(f"tieout explain {break_id[:_SHORT]}" for break_id in finding.breaks)
+        yield "Break", _listed([f"tieout explain {break_id[:_SHORT]}" for break_id in finding.breaks])
     if link := asset_link(alert, links):
-        yield "Asset", f"[{'.'.join(finding.asset)}]({link})"
+        yield "Asset", link
     if link := run_link(alert, links):
-        yield "Run", f"[{finding.run_id}]({link})"
-    yield "Runbook", f"[{finding.kind}]({runbook(alert, links)})"
-    times = alert.told[channel].times if channel in alert.told else 0
-    yield "Alert", f"`{finding.fingerprint}`, message {times + 1}"
+        yield "Run", link
+    yield "Runbook", runbook(alert, links)
+    yield "Alert", f"{finding.fingerprint}, message {number(alert, channel)}"
 
 
 def _is_past(news: News) -> bool:
     return news in (News.OVER, News.MISSED)
 
 
-def _listed(names: Iterable[str]) -> str:
-    told = [f"`{name}`" for name in names]
-    return ", ".join(told[:_SHOWN]) + (" and others" if len(told) > _SHOWN else "")
+def _over(message: Message, news: News, alert: Alert) -> list[str]:
+    return [title(news, alert)] if len(message.news) > 1 else []
+
+
+def _marked(fact: str) -> str:
+    return f"[{fact}]({fact})" if fact.startswith("http") else _escaped(fact)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>#])", r"\\\1", text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (" and others" if len(names) > _SHOWN else "")
