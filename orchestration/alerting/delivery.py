@@ -28,6 +28,11 @@ _LONGEST_SUMMARY = 1000
 # apprise and the services it knows take half a second to import: they are imported where something is sent.
 
 
+def most(address: Secret) -> int:
+    """Of how many alerts a message to the address may be: an incident has one, by whose key it is opened and resolved."""
+    return 1 if address.reveal().startswith("pagerduty:") else 10
+
+
 def deliver(message: Message, address: Secret, rules: Rules) -> str | None:
     """Send it, and say why it was not taken; None when it was."""
     from apprise import NotifyFormat
@@ -39,9 +44,8 @@ def deliver(message: Message, address: Secret, rules: Rules) -> str | None:
     if isinstance(receiver, str):
         return receiver
     if isinstance(receiver, NotifyPagerDuty):
-        # An incident an alert: it is opened, acknowledged and resolved by its own key.
-        refusals = (_incident(receiver, news, alert, rules, message.channel) for news, alert in message.news)
-        return next((refusal for refusal in refusals if refusal), None)
+        ((news, alert),) = message.news
+        return _incident(receiver, news, alert, rules, message.channel)
     if isinstance(receiver, NotifyWorkflows):
         text, format = markdown(message, rules.links), NotifyFormat.MARKDOWN
     else:

@@ -15,7 +15,7 @@ import dagster as dg
 import msgspec
 
 from ingestion.settings import Secret
-from orchestration.alerting.delivery import beat, deliver
+from orchestration.alerting.delivery import beat, deliver, most
 from orchestration.alerting.finding import Finding
 from orchestration.alerting.router import State, advance, delivered, due, refused, settled
 from orchestration.alerting.rules import Rules
@@ -50,7 +50,8 @@ def tell(
     state = advance(recall(instance), findings, rules, now)
     keep(instance, state)
     out_of_reach = set[str]()
-    for message in due(state, rules, [channel for channel in rules.channels if channel in addresses], now):
+    reached = {channel: most(addresses[channel]) for channel in rules.channels if channel in addresses}
+    for message in due(state, rules, reached, now):
         if message.channel in out_of_reach:
             continue
         if reason := deliver(message, addresses[message.channel], rules):
@@ -66,7 +67,7 @@ def tell(
 
 def is_waited_for(state: State, rules: Rules, now: datetime) -> bool:
     """Whether somebody is to be told something and was not: a receiver is down, or a channel has no address."""
-    return bool(due(msgspec.structs.replace(state, troubles={}), rules, rules.channels, now))
+    return bool(due(msgspec.structs.replace(state, troubles={}), rules, dict.fromkeys(rules.channels, 1), now))
 
 
 def heartbeat(instance: dg.DagsterInstance, rules: Rules, file: Path, url: Secret | None, now: datetime) -> str | None:

@@ -6,7 +6,7 @@ again and one that arrived is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,7 +16,6 @@ from orchestration.alerting.finding import Finding
 from orchestration.alerting.rules import Rule, Rules, Severity, span
 
 _LONGEST_PAUSE = timedelta(minutes=10)
-_MOST_IN_A_MESSAGE = 10
 
 
 class News(StrEnum):
@@ -91,10 +90,10 @@ def advance(state: State, findings: Iterable[Finding], rules: Rules, now: dateti
     return msgspec.structs.replace(state, alerts=alerts)
 
 
-def due(state: State, rules: Rules, channels: Iterable[str], now: datetime) -> list[Message]:
-    """What each of the channels that can be tried now is to be told."""
+def due(state: State, rules: Rules, channels: Mapping[str, int], now: datetime) -> list[Message]:
+    """What each of the channels that can be tried now is to be told; `channels` says of how many alerts a message may be."""
     messages = []
-    for channel in channels:
+    for channel, most in channels.items():
         if (trouble := state.troubles.get(channel)) and now < trouble.again_at:
             continue
         news = [
@@ -102,10 +101,7 @@ def due(state: State, rules: Rules, channels: Iterable[str], now: datetime) -> l
         ]
         loudness = list(rules.severities)
         news.sort(key=lambda one: (loudness.index(one[1].severity), one[1].since))
-        messages += [
-            Message(channel, tuple(news[at : at + _MOST_IN_A_MESSAGE]))
-            for at in range(0, len(news), _MOST_IN_A_MESSAGE)
-        ]
+        messages += [Message(channel, tuple(news[at : at + most])) for at in range(0, len(news), most)]
     return messages
 
 

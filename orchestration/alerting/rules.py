@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,14 +24,11 @@ Channel = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", description="Its addr
 Clock = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", description="An hour of the day, like 07:30.")]
 Span = Annotated[str, Meta(pattern="^[1-9][0-9]*[mhd]$", description="Minutes, hours or days: 90m, 4h, 1d.")]
 Words = Annotated[str, Meta(min_length=1)]
-Limit = Annotated[
-    Decimal,
-    Meta(description="Exact, in the unit beside it.", extra_json_schema={"type": ["string", "number"], "minimum": 0}),
-]
+Limit = Annotated[Decimal, Meta(description="Exact, in the unit beside it.")]
 
 _UNIT = {"m": "minutes", "h": "hours", "d": "days"}
 _WHERE = re.compile(r"^(?P<reason>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+_STEP = re.compile(r"\.(?P<key>\w+)|\[(?P<index>\d+)\]")
 
 
 class RulesError(ValueError):
@@ -134,7 +132,10 @@ def span(text: str) -> timedelta:
 
 def schema() -> dict[str, Any]:
     """What rules.yml may say, as JSON Schema; rules.schema.json has it, for editors."""
-    return msgspec.json.schema(Rules)
+    found = msgspec.json.schema(Rules)
+    # An editor takes what YAML calls a number for one; `read_rules` reads its digits.
+    found["$defs"]["Rule"]["properties"]["over"]["additionalProperties"]["type"] = ["number", "string"]
+    return found
 
 
 def read_rules(path: Path = RULES) -> Rules:
@@ -154,7 +155,7 @@ def read_rules(path: Path = RULES) -> Rules:
         said = _WHERE.match(str(error))
         assert said
         unknown = re.search(r"unknown field `(\w+)`", said["reason"])
-        where = (said["path"] or "$") + (f".{unknown[1]}" if unknown else "")
+        where = _with_keys(content, said["path"] or "$", str(error)) + (f".{unknown[1]}" if unknown else "")
         raise RulesError(f"{path.name}, line {_line(node, where)}: {said['reason']} ({where})") from error
     for where, reason in _contradictions(rules):
         raise RulesError(f"{path.name}, line {_line(node, where)}: {reason} ({where})")
@@ -188,6 +189,30 @@ def _contradictions(rules: Rules) -> Iterator[tuple[str, str]]:
     for kind in Kind:
         if not any(rule.takes_all for rule in rules.rules if rule.alert is kind):
             yield "$.rules", f"no rule takes every {kind}: what none matches would be silent"
+
+
+def _with_keys(content: Any, path: str, error: str) -> str:
+    """The path with the key in the place of `[...]`: the one that is wrong though all beside it are left out."""
+    while "[...]" in path:
+        before, _, after = path.partition("[...]")
+        for key in _at(content, before):
+            alone = copy.deepcopy(content)
+            mapping = _at(alone, before)
+            for other in mapping.keys() - {key}:
+                del mapping[other]
+            try:
+                msgspec.convert(alone, Rules, strict=False)
+            except msgspec.ValidationError as again:
+                if str(again) == error:
+                    break
+        path = f"{before}.{key}{after}"
+    return path
+
+
+def _at(content: Any, path: str) -> Any:
+    for step in _STEP.finditer(path):
+        content = content[step["key"]] if step["key"] else content[int(step["index"])]
+    return content
 
 
 def _doubles(node: yaml.Node | None) -> Iterator[yaml.Node]:

@@ -68,11 +68,14 @@ def receiving(folder: Path) -> Iterator[Receiver]:
 
     class Service(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            text = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            if len(text := self.rfile.read(length)) < length:
+                # Its sender died over it.
+                return None
             host = self.headers["Host"].split(":")[0]
             one = Received(host, self.path, json.loads(text))
             shape, status, answer = SHAPES.get(host, ("", 200, "OK"))
-            if receiver.is_down(host + self.path):
+            if receiver.is_down(host):
                 return self._answer(503, "down")
             if shape and (wrong := _wrong(shape, one.payload)):
                 receiver.refused.append(wrong)
