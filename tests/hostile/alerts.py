@@ -111,7 +111,7 @@ class Outcome:
         return not (self.untold or self.unended or self.twice) and self.most < 40
 
 
-def simulate(folder: Path, seed: int, steps: int) -> Outcome:
+def simulate(folder: Path, seed: int, steps: int, calm: timedelta = _CALM) -> Outcome:
     """That many steps with everything that can happen, and as many more in peace as it takes until nobody waits for anything."""
     chance = random.Random(seed)
     end = _BEGIN + steps * _STEP
@@ -129,7 +129,7 @@ def simulate(folder: Path, seed: int, steps: int) -> Outcome:
         while now < end:
             world.step(now, _wrong(episodes, now), is_hostile=True)
             now += _STEP
-        while (state := recall(instance)).alerts and now < end + _CALM:
+        while (state := recall(instance)).alerts and now < end + calm:
             world.step(now, _wrong(episodes, now), is_hostile=False)
             now += _STEP
         world.end()

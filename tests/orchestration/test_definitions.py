@@ -17,6 +17,7 @@ from ingestion.streams import EVIDENCE, STREAMS, Stream, stream_named
 from ingestion.sync import SyncResult
 from orchestration.defs.ingestion import _metadata
 from orchestration.defs.transformation import FULL_REFRESH
+from tests.orchestration.alerting.receivers import receiving
 
 SUITES = {f"{suite.name}_suite": dg.AssetKey(suite.mart.split(".")) for suite in read_suites()}
 INGESTED = {"is_complete", "is_understood"}
@@ -93,7 +94,7 @@ def test_every_model_and_seed_is_an_asset_of_one_of_dbts_two_runs(definitions: d
     assert {"stg_orb__events", "rec_metered__event_by_event", "fct_breaks"} <= after
     assert "int_usage__events_to_look_up" not in after
     steps = definitions.resolve_job_def("tieout").graph.node_dict
-    others = {"certificates", "expectations", "reconciliation__register"}
+    others = {"certificates", "expectations", "reconciliation__register", "alerting__findings"}
     assert {name for name in steps if not name.startswith("raw_")} == DBT_RUNS | others
 
 
@@ -136,6 +137,26 @@ def test_one_job_runs_everything_hourly_and_rebuilds_nightly(definitions: dg.Def
     assert request.tags[FULL_REFRESH] == "true"
     (request,) = hourly.evaluate_tick(at).run_requests or ()
     assert FULL_REFRESH not in request.tags
+
+
+def test_the_sensor_tells_each_channel_of_a_failed_run_once_and_beats_when_all_is_told(
+    definitions: dg.Definitions, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = definitions.resolve_sensor_def("alerts")
+    with receiving(tmp_path) as receiver, dg.DagsterInstance.ephemeral() as instance:
+        instance.report_run_failed(instance.create_run_for_job(definitions.resolve_job_def("tieout")))
+
+        def tick() -> str:
+            context = dg.build_sensor_context(instance=instance, definitions=definitions)
+            return str(sensor.evaluate_tick(context).skip_message)
+
+        monkeypatch.setenv("TIEOUT_CHANNEL_FINANCE", f"json://127.0.0.1:{receiver.port}/finance")
+        assert tick() == "1 alerts; oncall: has no address"
+        assert not (home / "heartbeat").exists()
+        monkeypatch.setenv("TIEOUT_CHANNEL_ONCALL", f"json://127.0.0.1:{receiver.port}/oncall")
+        assert [tick(), tick()] == ["1 alerts", "1 alerts"]
+    assert [one.path for one in receiver.received] == ["/finance", "/oncall"]
+    assert "FAILURE" in (home / "heartbeat").read_text()
 
 
 def test_definitions_load_again_without_a_warning_and_without_a_connection(

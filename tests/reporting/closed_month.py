@@ -161,8 +161,7 @@ def build(path: Path, *changes: str, accepted: tuple[str, ...] = (), changes_aft
         for layer, models in BUILT.items():
             connection.execute(f"create schema close_2026_09_{layer}")
             for model in models:
-                columns = ", ".join(f"{name} {_TYPES.get(kind, kind)}" for name, kind in _contract(model).items())
-                connection.execute(f"create table close_2026_09_{layer}.{model} ({columns})")
+                create(connection, f"close_2026_09_{layer}", model)
         connection.execute("create schema close_2026_09_seeds; create schema raw_tieout")
         for seed in ("currencies", "ledger_accounts"):
             connection.execute(f"create table close_2026_09_seeds.{seed} as from '{ROOT / 'seeds' / seed}.csv'")
@@ -175,6 +174,12 @@ def build(path: Path, *changes: str, accepted: tuple[str, ...] = (), changes_aft
         _close(connection, CLOSE_ID, PERIOD, accepted, built)
         connection.execute(changes_after)
     return path
+
+
+def create(connection: duckdb.DuckDBPyConnection, schema: str, model: str) -> None:
+    """The model's table, empty, with the columns of its contract."""
+    columns = ", ".join(f"{name} {_TYPES.get(kind, kind)}" for name, kind in _contract(model).items())
+    connection.execute(f"create table {schema}.{model} ({columns})")
 
 
 def _contract(model: str) -> dict[str, str]:
