@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time
 
 import dagster as dg
 import msgspec
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from ingestion.streams import STREAMS, stream_named
@@ -27,6 +28,7 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _TOLD_BY_CERTIFICATES = "is_complete"
 _EVERY_SOURCE = "every source"
 _SHOWN = 3
+_RUNS_BACK = 5
 
 
 def from_warehouse(warehouse: Warehouse, now: datetime) -> list[Finding]:
@@ -156,16 +158,23 @@ def _failed_run(instance: dg.DagsterInstance, job: str) -> Finding | None:
     ((run, ended_at),) = ((one.dagster_run, one.end_time or one.update_timestamp.timestamp()) for one in newest)
     sentences: dict[str, list[str]] = {}
     broken_checks: dict[str, int] = defaultdict(int)
-    wanted = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    last_words = "its process died or was never started"
+    wanted = {
+        dg.DagsterEventType.STEP_FAILURE,
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+        dg.DagsterEventType.ENGINE_EVENT,
+    }
     for entry in instance.all_logs(run.run_id, of_type=wanted):
         event = entry.dagster_event
-        if event is None or event.step_key is None:
-            continue
-        if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+        assert event
+        if event.event_type is dg.DagsterEventType.ENGINE_EVENT:
+            last_words = event.message or last_words
+        elif event.event_type is dg.DagsterEventType.STEP_FAILURE:
+            assert event.step_key
             sentences[event.step_key] = reasons(event.step_key, event.step_failure_data)
         else:
             check = event.asset_check_evaluation_data
-            broken_checks[event.step_key] += not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+            broken_checks[str(event.step_key)] += not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     failed = {step: said for step, said in sentences.items() if len(said) > broken_checks[step]}
     if sentences and not failed:
         return None
@@ -173,8 +182,8 @@ def _failed_run(instance: dg.DagsterInstance, job: str) -> Finding | None:
     return Finding(
         kind=Kind.RUN_FAILED,
         subject=job,
-        what=f"{job}: " + (_listed(said) or "the run ended without a word: its process died or was never started"),
-        remedy="Do what the sentence says, then run the job again: it goes on from where it stood.",
+        what=f"{job}: {_listed(said) or last_words}",
+        remedy="Mend what it names, then run the job again: it goes on from where it stood.",
         since=datetime.fromtimestamp(ended_at, UTC),
         parts=tuple(sorted({_part(step) for step in failed})),
         run_id=run.run_id,
@@ -182,38 +191,55 @@ def _failed_run(instance: dg.DagsterInstance, job: str) -> Finding | None:
 
 
 def _failed_checks(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> Iterator[Finding]:
-    """By asset, each check as it was last evaluated; one that a run is about to evaluate still stands as it did."""
-    storage = instance.event_log_storage
-    failing = defaultdict(list)
-    newest = storage.get_latest_asset_check_execution_by_key(checks) if checks else {}
-    for key, record in newest.items():
-        if record.status not in _EVALUATED:
-            before = storage.get_asset_check_execution_history(key, limit=1, status=_EVALUATED)
-            if not before:
-                continue
-            (record,) = before
-        if record.status is Status.FAILED and key.name != _TOLD_BY_CERTIFICATES and record.event:
-            event = record.event.dagster_event
-            assert event
-            failing[key.asset_key].append((event.asset_check_evaluation_data, record))
-    for asset, found in failing.items():
-        evaluations = [evaluation for evaluation, _ in found]
-        is_error = any(each.severity is dg.AssetCheckSeverity.ERROR for each in evaluations)
-        said = [
-            f"{each.check_name} ({each.description})" if each.description else each.check_name for each in evaluations
-        ]
+    """By asset, each check as it was last evaluated."""
+    failing: dict[dg.AssetKey, list[dg.EventLogEntry]] = defaultdict(list)
+    for key, entry in _evaluations(instance, checks).items():
+        if not _evaluation(entry).passed and key.name != _TOLD_BY_CERTIFICATES:
+            failing[key.asset_key].append(entry)
+    for asset, entries in failing.items():
+        found = [_evaluation(entry) for entry in entries]
+        is_error = any(each.severity is dg.AssetCheckSeverity.ERROR for each in found)
+        said = [f"{each.check_name} ({each.description})" if each.description else each.check_name for each in found]
         yield Finding(
             kind=Kind.CHECK_FAILED,
             subject="/".join(asset.path),
             what=f"{_counted(len(found), 'check')} on {'.'.join(asset.path)} {'do' if len(found) > 1 else 'does'} not hold: "
             + _listed(said),
             remedy="Look at the rows that break it before anybody relies on the table.",
-            since=datetime.fromtimestamp(min(record.create_timestamp for _, record in found), UTC),
-            parts=tuple(sorted(each.check_name for each in evaluations)),
+            since=datetime.fromtimestamp(min(entry.timestamp for entry in entries), UTC),
+            parts=tuple(sorted(each.check_name for each in found)),
             asset=tuple(asset.path),
-            run_id=found[0][1].run_id,
+            run_id=entries[0].run_id,
             level="error" if is_error else "warning",
         )
+
+
+def _evaluations(
+    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]
+) -> dict[dg.AssetCheckKey, dg.EventLogEntry]:
+    """The last evaluation of each check. One that a run has still to evaluate, or died before, stands as it did: it is looked for
+    in the runs before, since a query a check would be hundreds a minute."""
+    storage = instance.event_log_storage
+    newest = storage.get_latest_asset_check_execution_by_key(checks) if checks else {}
+    found = {key: one.event for key, one in newest.items() if one.status in _EVALUATED and one.event}
+    awaited = newest.keys() - found.keys()
+    runs = instance.get_run_records(dg.RunsFilter(statuses=_ENDED), limit=_RUNS_BACK) if awaited else ()
+    for run in runs:
+        before = {}
+        for entry in instance.all_logs(run.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+            before[_evaluation(entry).asset_check_key] = entry
+        found |= {key: before[key] for key in awaited & before.keys()}
+        awaited -= before.keys()
+    for key in awaited:
+        for one in storage.get_asset_check_execution_history(key, limit=1, status=_EVALUATED):
+            if one.event:
+                found[key] = one.event
+    return found
+
+
+def _evaluation(entry: dg.EventLogEntry) -> AssetCheckEvaluation:
+    assert entry.dagster_event
+    return entry.dagster_event.asset_check_evaluation_data
 
 
 def _not_fresh(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
