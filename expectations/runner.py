@@ -111,7 +111,8 @@ def run_suites(
 def _copied(tables: Tables, suites: Sequence[Suite], folder: Path) -> Path:
     """A new DuckDB file with what the suites name, as far as it is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "marts.duckdb"
+    # DuckDB calls a database by its file: named like a schema it would be ambiguous.
+    file = folder / "copied.duckdb"
     file.unlink(missing_ok=True)
     named = {mart for suite in suites for text in (suite.mart, *_texts(suite)) for mart in _MART.findall(text)}
     with duckdb.connect(str(file)) as connection:
