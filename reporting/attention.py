@@ -119,7 +119,7 @@ def _causes(connection: duckdb.DuckDBPyConnection, exponents: Mapping[str, int])
             any_value(amounts.amounts),
             list(break_id order by place, currency)[:$named],
             coalesce(list(customer_id order by place, currency) filter (where customer_id is not null), []),
-            min(first_seen_at) at time zone 'UTC'
+            min(first_seen_at)::timestamptz
         from ranked
         inner join amounts using (cause)
         group by cause

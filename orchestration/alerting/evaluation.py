@@ -78,6 +78,7 @@ def heartbeat(instance: dg.DagsterInstance, rules: Rules, file: Path, url: Secre
     if not newest or newest[0].dagster_run.run_id == state.heard_run or is_waited_for(state, rules, now):
         return None
     run = newest[0].dagster_run
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"{now.isoformat(timespec='seconds')} {run.job_name} {run.run_id} {run.status.value}\n")
     if url and (reason := beat(url, run.run_id)):
         return reason

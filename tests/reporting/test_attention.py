@@ -45,3 +45,11 @@ def test_amounts_have_the_decimals_of_their_currency(found: Attention, tmp_path:
     assert [f"{amount:f}" for amount in found.causes[1].amounts.values()] == ["900", "12345678901234567940.12"]
     whole = attention(build(tmp_path / "tieout.duckdb", "delete from reconciliation.fct_breaks where break_id = 'b2'"))
     assert f"{whole.causes[1].amounts['USD']:f}" == "50.00"
+
+
+def test_an_instant_is_one_whether_duckdb_or_bigquery_gives_it(found: Attention, tmp_path: Path) -> None:
+    as_bigquery = """
+        alter table marts.dim_streams alter certified_through type timestamptz;
+        alter table reconciliation.fct_breaks alter first_seen_at type timestamptz;
+    """
+    assert attention(build(tmp_path / "tieout.duckdb", as_bigquery)) == found
