@@ -16,11 +16,10 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,6 +30,7 @@ from apprise import Apprise
 from ingestion.settings import Secret
 from orchestration.alerting.evaluation import recall, tell
 from orchestration.alerting.finding import Finding, Kind
+from orchestration.alerting.router import State
 from orchestration.alerting.rules import read_rules
 from tests.orchestration.alerting.receivers import Received, Receiver, receiving
 
@@ -111,7 +111,9 @@ class Outcome:
         return not (self.untold or self.unended or self.twice) and self.most < 40
 
 
-def simulate(folder: Path, seed: int, steps: int, calm: timedelta = _CALM) -> Outcome:
+def simulate(
+    folder: Path, seed: int, steps: int, calm: timedelta = _CALM, told: Callable[..., State] = tell
+) -> Outcome:
     """That many steps with everything that can happen, and as many more in peace as it takes until nobody waits for anything."""
     chance = random.Random(seed)
     end = _BEGIN + steps * _STEP
@@ -122,9 +124,7 @@ def simulate(folder: Path, seed: int, steps: int, calm: timedelta = _CALM) -> Ou
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     with receiving(folder) as receiver, dg.DagsterInstance.from_config(str(home)) as instance:
-        recall(instance)
-        Apprise.instantiate("json://127.0.0.1")
-        world = _World(chance, receiver, home, outages, outcome)
+        world = _World(chance, receiver, home, outages, outcome, told)
         now = _BEGIN
         while now < end:
             world.step(now, _wrong(episodes, now), is_hostile=True)
@@ -155,49 +155,55 @@ class _World:
     """The receivers, and the sensor that sends to them and dies over it."""
 
     def __init__(
-        self, chance: random.Random, receiver: Receiver, home: Path, outages: list[Outage], outcome: Outcome
+        self,
+        chance: random.Random,
+        receiver: Receiver,
+        home: Path,
+        outages: list[Outage],
+        outcome: Outcome,
+        told: Callable[..., State],
     ) -> None:
-        self.chance, self.home, self.outages, self.outcome = chance, home, outages, outcome
-        self.environment = receiver.environment
-        self.addresses = {_PAGER: f"pagerduty://{'k' * 32}@tieout", _HOOK: f"json://127.0.0.1:{receiver.port}/hook"}
+        self.chance, self.outages, self.outcome = chance, outages, outcome
         self.now, self.is_hostile = _BEGIN, True
         self.arrived: list[Arrival] = []
         receiver.is_down = lambda host: self._outage(_channel(host)) is False
         receiver.taken, receiver.answered = self._taken, self._answered
-        # Imports take longer than all the rest: a sensor is forked from here, where they are done.
-        self.context = multiprocessing.get_context("fork")
-        self.process, self.pipe = self._sensor()
+        addresses = {_PAGER: f"pagerduty://{'k' * 32}@tieout", _HOOK: f"json://127.0.0.1:{receiver.port}/hook"}
+        context = multiprocessing.get_context("spawn")
+        self.listener = Listener()
+        self.nursery, there = context.Pipe()
+        arguments = (there, self.listener.address, home, addresses, receiver.environment, told)
+        self.parent = context.Process(target=_nursery, args=arguments, daemon=True)
+        self.parent.start()
+        self.pid, self.steps = self._sensor()
 
     def step(self, now: datetime, findings: list[Finding], is_hostile: bool) -> None:
         """One evaluation, to its end or to its death."""
         self.now, self.is_hostile = now, is_hostile
         before = len(self.outcome.arrivals)
-        self.pipe.send((now, msgspec.json.encode(findings)))
+        self.steps.send((now, msgspec.json.encode(findings)))
         is_late = is_hostile and self.chance.random() < 0.1
-        if is_late and not self.pipe.poll(self.chance.uniform(0, _LONGEST_EVALUATION)):
-            self.process.kill()
+        if is_late and not self.steps.poll(self.chance.uniform(0, _LONGEST_EVALUATION)):
+            os.kill(self.pid, signal.SIGKILL)
             self.outcome.kills["at a moment of no choice"] += 1
-            self.process.join()
-            self.outcome.excused.update(map(_text, self.outcome.arrivals[before:]))
         try:
-            self.pipe.recv()
+            self.steps.recv()
         except (EOFError, ConnectionResetError):
-            self.process.join()
-            assert self.process.exitcode == -signal.SIGKILL, "the evaluation failed: its traceback is above"
-            self.process, self.pipe = self._sensor()
+            assert self.nursery.recv() == signal.SIGKILL, "the evaluation failed: its traceback is above"
+            if is_late:
+                self.outcome.excused.update(map(_text, self.outcome.arrivals[before:]))
+            self.pid, self.steps = self._sensor()
 
     def end(self) -> None:
-        self.process.kill()
-        self.process.join()
+        os.kill(self.pid, signal.SIGKILL)
+        self.parent.kill()
+        self.parent.join()
+        self.listener.close()
 
-    def _sensor(self) -> tuple[BaseProcess, Connection]:
-        here, there = self.context.Pipe()
-        process = self.context.Process(
-            target=_evaluate, args=(self.home, self.addresses, self.environment, there), daemon=True
-        )
-        process.start()
-        there.close()
-        return process, here
+    def _sensor(self) -> tuple[int, Connection]:
+        self.nursery.send(None)
+        steps = self.listener.accept()
+        return steps.recv(), steps
 
     def _outage(self, channel: str) -> bool | None:
         """Whether the channel's receiver takes messages without an answer now; None when it is well."""
@@ -218,20 +224,37 @@ class _World:
         """Over what has just arrived, one time in five."""
         if not self.is_hostile or self.chance.random() > 0.2:
             return False
-        self.process.kill()
+        os.kill(self.pid, signal.SIGKILL)
         self.outcome.kills[when] += 1
         self.outcome.excused.update(map(_text, self.arrived))
         return True
 
 
-def _evaluate(home: Path, addresses: Mapping[str, str], environment: Mapping[str, str], steps: Connection) -> NoReturn:
+def _nursery(
+    begin: Connection,
+    listener: str,
+    home: Path,
+    addresses: Mapping[str, str],
+    environment: Mapping[str, str],
+    told: Callable[..., State],
+) -> NoReturn:
+    """Sensors are forked from here, where imports are done, which take longer than all the rest, and no other thread runs."""
     os.environ.update(environment)
     channels, rules = {name: Secret(url) for name, url in addresses.items()}, read_rules()
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        while True:
-            now, findings = steps.recv()
-            tell(instance, msgspec.json.decode(findings, type=list[Finding]), rules, channels, now)
-            steps.send(None)
+        recall(instance)
+    Apprise.instantiate(addresses[_HOOK])
+    while True:
+        begin.recv()
+        if (pid := os.fork()) == 0:
+            with dg.DagsterInstance.from_config(str(home)) as instance, Client(listener) as steps:
+                steps.send(os.getpid())
+                while True:
+                    now, findings = steps.recv()
+                    told(instance, msgspec.json.decode(findings, type=list[Finding]), rules, channels, now)
+                    steps.send(None)
+        _, status = os.waitpid(pid, 0)
+        begin.send(os.WTERMSIG(status))
 
 
 def _episodes(chance: random.Random, kind: Kind, subject: str, level: str | None, end: datetime) -> list[Episode]:
