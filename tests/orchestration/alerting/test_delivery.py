@@ -22,7 +22,7 @@ from orchestration.alerting.delivery import beat, deliver, say
 from orchestration.alerting.finding import Kind
 from orchestration.alerting.router import Alert, Message, News, Told
 from orchestration.alerting.rules import read_rules
-from tests.orchestration.alerting.receivers import Receiver, receiving
+from tests.orchestration.alerting.receivers import SHAPES, Receiver, receiving
 from tests.orchestration.alerting.world import NOON, finding
 
 RULES = read_rules()
@@ -61,8 +61,7 @@ def message(*news: tuple[News, Alert]) -> Message:
 
 
 @pytest.mark.parametrize(
-    ("address", "host"),
-    [(SLACK, "hooks.slack.com"), (TEAMS, "prod-01.westeurope.logic.azure.com"), (PAGER, "events.pagerduty.com")],
+    ("address", "host"), zip((SLACK, PAGER, TEAMS), SHAPES, strict=True), ids=("slack", "pagerduty", "teams")
 )
 def test_a_message_has_the_vendors_shape_and_says_what_since_when_how_much_whose_and_what_to_do(
     receiver: Receiver, address: Secret, host: str

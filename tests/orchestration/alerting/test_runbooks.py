@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def commands(page: str) -> Iterator[list[str]]:
 def complaint(words: list[str]) -> str | None:
     """What is wrong with a command; None when all of its names are there."""
     program, *rest = words
+    if program == "python":
+        return None if find_spec(rest[1]) else f"there is no module {rest[1]}"
     if program not in PROGRAMS:
         return None if program in SHELL or shutil.which(program) else f"there is no {program}"
     command = PROGRAMS[program]
