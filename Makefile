@@ -8,7 +8,7 @@ SEED ?= 7
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test alert-test referee emulator-setup emulator lint lint-python lint-dbt bench scorecard answer-key clean
+.PHONY: help setup demo dev test crash-test weather-test mutation-test as-of-test alert-test referee emulator-setup emulator lint lint-python lint-dbt bench docs finance scorecard answer-key clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,16 @@ lint-dbt:
 
 bench: setup ## speed claims, each against its peers in the same run; exits non-zero when one is missed (an hour)
 	@missed=0; for each in ingestion.postgres ingestion.rebuild ingestion.stripe ingestion.idle reconciliation.invoices reconciliation.full_build reconciliation.hourly bigquery.pruning bigquery.loader; do $(BIN)/python -m benchmarks.$$each || missed=1; done; exit $$missed
+
+docs: setup ## what every model and column means, their lineage, and DECISIONS.md as the glossary: a page in .tieout/docs
+	@mkdir -p .tieout/glossary
+	@{ echo '{% docs __overview__ %}'; cat DECISIONS.md; echo '{% enddocs %}'; } > .tieout/glossary/overview.md
+	@$(BIN)/dbt --quiet parse --profiles-dir . --target-path .tieout/docs
+	@$(BIN)/dbt --quiet docs generate --static --empty-catalog --no-compile --profiles-dir . --target-path .tieout/docs
+	@echo "Open .tieout/docs/static_index.html"
+
+finance: setup ## docs/finance.md: what finance asks most, with the answers of a small sandbox company
+	@$(BIN)/python -m tests.end_to_end.finance
 
 scorecard: setup ## 20 seeds, all defects planted and none: exits non-zero when one is missed or made up (half an hour)
 	@$(BIN)/python -m sandbox.scorecard --seed $(SEED) --seeds 20 --defects all none

@@ -10,12 +10,18 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from benchmarks.equality import unequal_tables
 from sandbox.answer_key import check
 from sandbox.scorecard import score
+from tests.end_to_end import finance
 from tests.end_to_end.conftest import Run, dbt_run, demo, tieout
+from tests.referee.comparison import compare
+from tests.referee.compiled import bigquery
+from tests.referee.googlesql import GoogleSQL, Table
+from tests.referee.world import Build
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +138,105 @@ def test_the_trail_of_a_customer_and_month_adds_up_from_step_to_step(run: Run) -
             == amount["invoiced_amount"]
         )
         assert amount["invoiced_amount"] - amount["invoiced_not_collected_amount"] == amount["collected_amount"]
+
+
+@pytest.fixture(scope="module")
+def asked(run: Run) -> dict[str, finance.Answer]:
+    return {answer.name: answer for answer in finance.answers(run)}
+
+
+def test_the_twenty_questions_of_finance_have_answers_and_docs_finance_shows_them(
+    run: Run, asked: dict[str, finance.Answer]
+) -> None:
+    assert len(asked) == 20
+    assert [name for name, answer in asked.items() if not answer.rows or not answer.question.endswith("?")] == []
+    stale = "docs/finance.md is not what the analyses say: `make finance` writes it"
+    assert finance.PAGE.read_text() == finance.page(list(asked.values()), finance.exponents(run)), stale
+
+
+def test_what_finance_asks_is_answered_by_sums_that_are_the_marts_own(
+    run: Run, asked: dict[str, finance.Answer]
+) -> None:
+    def summed(name: str, *columns: str) -> dict[Any, Any]:
+        """Of each currency what the columns come to."""
+        answer, sums = asked[name], defaultdict[Any, Any](Decimal)
+        key = next(at for at, column in enumerate(answer.columns) if column.endswith("currency"))
+        for row in answer.rows:
+            sums[row[key]] += sum(row[answer.columns.index(column)] for column in columns)
+        return dict(sums)
+
+    of_month = "from marts.fct_revenue_daily where revenue_date between '2026-09-01' and '2026-09-30'"
+    revenue: dict[Any, Any] = {
+        row[0]: row[1] for row in run.rows(f"select currency, sum(amount) {of_month} group by all")
+    }
+    steps = ("billed", "paid_by_credit", "more_unbilled", "less_deferred", "credit_note", "promotional", "breakage")
+    assert summed("revenue_against_billing", *(f"{step}_amount" for step in steps)) == revenue
+    assert summed("revenue_against_billing", "revenue_amount") == revenue
+    assert summed("given_away", "revenue_amount") == revenue
+    year = run.rows("select sum(reporting_amount) from marts.fct_revenue_daily where revenue_date < '2026-10-01'")
+    assert summed("revenue_by_product", "reporting_amount") == {"USD": year[0][0]}
+    # the books know these balances by another way: from documents, not from the marts
+    booked = {
+        (account, currency): Decimal(str(amount))
+        for account, currency, amount in run.rows(
+            "select account_id, currency, closing_amount from close.fct_trial_balance where period = '2026-09'"
+        )
+    }
+    for account, side, balance in (
+        ("accounts_receivable", 1, summed("receivables_by_age", "open_amount")),
+        ("unbilled_receivable", 1, summed("unbilled_usage", "unbilled_amount")),
+        ("deferred_revenue", -1, summed("deferred_revenue", "earned_amount", "voided_amount")),
+        ("credit_liability", -1, summed("credit_liability", "liability_amount")),
+    ):
+        assert balance == {currency: side * booked[account, currency] for currency in balance}, account
+    assert {row[0] for row in asked["old_breaks"].rows} <= {found["break_id"][:8] for found in listed(run, "--open")}
+
+
+def test_what_has_changed_since_a_close_is_what_the_books_say_less_what_it_froze(
+    run: Run, asked: dict[str, finance.Answer], tmp_path: Path
+) -> None:
+    with duckdb.connect(shutil.copy(run.warehouse, tmp_path / run.warehouse.name)) as closed:
+        closed.execute(
+            """
+            insert into close.fct_close_ledger by name
+            select
+                * exclude (figure_id),
+                figure_id as close_ledger_row_id,
+                'close' as close_id,
+                period as close_period,
+                now() as closed_as_of,
+            from close.fct_close_figures
+            where period = '2026-09'
+            """
+        )
+        changed = [row for row in closed.execute(asked["changed_since_the_close"].sql).fetchall() if row[-1] != 0]
+        assert changed == []
+        closed.execute("update close.fct_close_ledger set amount = amount - 1 where figure = 'credit_notes'")
+        changed = closed.execute(asked["changed_since_the_close"].sql).fetchall()
+        notes = closed.execute(
+            "select currency, count(*) from close.fct_close_ledger where figure = 'credit_notes' group by all"
+        )
+        assert {row[:2]: row[-1] for row in changed if row[-1] != 0} == {
+            ("credit_notes", currency): count for currency, count in notes.fetchall()
+        }
+
+
+def test_bigquery_answers_finance_with_the_same_rows_of_public_marts_alone(
+    run: Run, asked: dict[str, finance.Answer], tmp_path: Path
+) -> None:
+    session, build = GoogleSQL(), Build(run.warehouse, "")
+    with bigquery(tmp_path) as project:
+        nodes = {node.unique_id: node for node in project.compile("--select", "resource_type:analysis")}
+    for answer in asked.values():
+        for read in answer.reads:
+            assert nodes[read].settings["access"] == "public", f"{answer.name} reads {read}"
+            session.know(nodes[read].relation, nodes[read].declared)
+    for name, answer in asked.items():
+        sql = nodes[f"analysis.tieout.{name}"].sql
+        given = {relation: build.rows(relation, session.known[relation]) for relation in session.tables_in(sql)}
+        found = session.evaluate(sql, given)
+        answered = Table(dict.fromkeys(answer.columns, ""), answer.rows)
+        assert compare(answered, found) is None, f"{name}: {compare(answered, found)}"
 
 
 @pytest.mark.parametrize(
