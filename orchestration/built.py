@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ingestion.settings import Settings
-from reporting.marts import Warehouse
+
+if TYPE_CHECKING:
+    from ingestion.warehouses.bigquery import Built
 
 
-def built(settings: Settings) -> Warehouse:
+def built(settings: Settings) -> Path | Built:
     """The DuckDB file, or the tables of BigQuery."""
     if settings.bigquery is None:
         return settings.warehouse

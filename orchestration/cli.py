@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -286,6 +286,32 @@ def report(
     with attended():
         found = tie_out_report(built(read_settings()), period)
     _print(format, lambda: render(found, Console()), lambda: to_json(found), lambda: to_csv(found))
+
+
+@app.command()
+def export(
+    mart: Annotated[str, typer.Argument(help="A public mart, such as fct_invoices.")],
+    period: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YYYY-MM", help="One month only, by the mart's period, or the day or moment that it is about."
+        ),
+    ] = None,
+    format: Annotated[Literal["csv", "parquet", "xlsx"], typer.Option(help="What to write.")] = "csv",
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The file; left out, one of the mart's name in this folder.")
+    ] = None,
+) -> None:
+    """Write a mart, whole or a month of it, to a file for a spreadsheet. Decimals are exact.
+
+    A workbook has as many sheets as the rows take; an amount of more than the 15 digits that a spreadsheet holds is text there.
+    """
+    from reporting.export import export as exported
+
+    with attended():
+        done = exported(built(read_settings()), mart, period, format, output)
+    of_month = f" whose {done.column} is in {period}" if period else ""
+    typer.echo(f"{done.rows:,} rows of {done.mart}{of_month}: {shown(done.path)}")
 
 
 @app.command()

@@ -6,9 +6,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import duckdb
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_MEMORY = "128MB"
+_BATCH = 2_048
 
 
 class Tables(Protocol):
@@ -19,6 +26,16 @@ class Tables(Protocol):
 
     def payload(self, batch_id: str, payload_hash: str) -> str:
         """What a batch brought, by the hash of its text."""
+
+
+class Streams(Protocol):
+    """A warehouse that gives a table's rows as they come. As text it is its name."""
+
+    def names(self, layers: Sequence[str]) -> list[str]:
+        """The tables there are in these layers, called like `schema.table`."""
+
+    def rows(self, name: str, condition: str | None) -> pa.RecordBatchReader:
+        """The rows of a table, or those that a condition is true of, as they come."""
 
 
 Warehouse: TypeAlias = Path | Tables
@@ -32,13 +49,39 @@ class ReportUnavailable(ValueError):
 @contextmanager
 def opened(warehouse: Warehouse, marts: Sequence[str]) -> Iterator[duckdb.DuckDBPyConnection]:
     """The warehouse, read only, that has these marts. Raises ReportUnavailable."""
-    if not isinstance(warehouse, Path):
-        with duckdb.connect() as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            if missing := warehouse.copy(marts, connection):
-                raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
+    if isinstance(warehouse, Path):
+        with _read_only(warehouse) as connection:
+            present = _tables(connection)
+            _require(warehouse, [mart for mart in marts if mart not in present])
             yield connection
         return
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        _require(warehouse, warehouse.copy(marts, connection))
+        yield connection
+
+
+def named(warehouse: Path | Streams, layers: Sequence[str]) -> list[str]:
+    """The tables there are in these layers, called like `schema.table`. Raises ReportUnavailable."""
+    if not isinstance(warehouse, Path):
+        return warehouse.names(layers)
+    with _read_only(warehouse) as connection:
+        return sorted(name for name in _tables(connection) if name.partition(".")[0] in layers)
+
+
+@contextmanager
+def streamed(warehouse: Path | Streams, name: str, condition: str | None) -> Iterator[pa.RecordBatchReader]:
+    """The rows of a mart, or those that a condition is true of, as they come: never all of them in memory."""
+    if not isinstance(warehouse, Path):
+        yield warehouse.rows(name, condition)
+        return
+    with _read_only(warehouse) as connection:
+        connection.execute(f"set memory_limit = '{_MEMORY}'; set enable_progress_bar = false")
+        yield connection.sql(f"from {name} where {condition or 'true'}").to_arrow_reader(_BATCH)
+
+
+@contextmanager
+def _read_only(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     if not warehouse.is_file():
         raise ReportUnavailable(
             f"there is no warehouse at {warehouse}: run the job first (`tieout run` or `tieout demo`)"
@@ -49,11 +92,17 @@ def opened(warehouse: Warehouse, marts: Sequence[str]) -> Iterator[duckdb.DuckDB
         raise ReportUnavailable(f"{warehouse} cannot be read now, is a run writing it? DuckDB says: {error}") from error
     with connection:
         connection.execute("set TimeZone = 'UTC'")
-        tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
-        present = {name for (name,) in tables.fetchall()}
-        if missing := [mart for mart in marts if mart not in present]:
-            raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
         yield connection
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    tables = connection.execute("select table_schema || '.' || table_name from information_schema.tables")
+    return {name for (name,) in tables.fetchall()}
+
+
+def _require(warehouse: Warehouse, missing: Sequence[str]) -> None:
+    if missing:
+        raise ReportUnavailable(f"{warehouse} has no {', '.join(missing)} yet: the job has not built the marts")
 
 
 def require_month(month: str) -> None:

@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -79,6 +79,15 @@ _TYPES = {
     pa.types.is_floating: "FLOAT",
     pa.types.is_binary: "BYTES",
 }
+_READ = {
+    "STRING": pa.string(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "DATE": pa.date32(),
+    "BOOLEAN": pa.bool_(),
+    "INTEGER": pa.int64(),
+    "NUMERIC": pa.decimal128(38, 9),
+}
+"""What a mart's column is read as, by its type in BigQuery: those are the types that contracts have."""
 _FIELDS = ("parent_id", "status", "sequence", "created_at", "amount", "unit")
 _IN_WINDOW = "not is_deleted and (created_at is null or (created_at >= @since and created_at < @until))"
 # What the documentation says to send again after a while. A quota of the day is not among them: it refills in hours.
@@ -772,6 +781,37 @@ class Built:
                 into.execute(f"create schema if not exists {name.split('.')[0]}; create table {name} as from copied")
                 into.unregister("copied")
         return missing
+
+    def names(self, layers: Iterable[str]) -> list[str]:
+        """The tables there are in these layers, called like `layer.table`. Raises ValueError with what is wrong."""
+        found: list[str] = []
+        with _client(self.settings) as client:
+            for layer in layers:
+                dataset = f"{self.settings.project}.{self.settings.layer(layer)}"
+                with self._asked(dataset), suppress(NotFound):
+                    found += sorted(f"{layer}.{table.table_id}" for table in client.list_tables(dataset))
+        return found
+
+    def rows(self, name: str, condition: str | None) -> pa.RecordBatchReader:
+        """The rows of `layer.table`, page by page; those that a condition is true of are queried for. Instants are UTC, without a
+        zone. Raises ValueError with what is wrong, also while they are read."""
+        layer, table = name.split(".")
+        path = f"{self.settings.project}.{self.settings.layer(layer)}.{table}"
+        with _client(self.settings) as client, self._asked(path):
+            found = client.get_table(path)
+        schema = pa.schema([(field.name, _READ[field.field_type]) for field in found.schema])
+        return pa.RecordBatchReader.from_batches(schema, self._batches(found, condition, schema))
+
+    def _batches(self, table: bigquery.Table, condition: str | None, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        name = f"`{table.project}`.`{table.dataset_id}`.`{table.table_id}`"
+        with _client(self.settings) as client, self._asked(str(table.reference)):
+            if condition or table.table_type == "VIEW":
+                rows = client.query(f"select * from {name} where {condition or 'true'}").result()
+            else:
+                rows = client.list_rows(table)
+            for batch in rows.to_arrow_iterable():
+                if batch.num_rows:
+                    yield batch.cast(schema)
 
     def payload(self, batch_id: str, payload_hash: str) -> str:
         """What a batch brought, by the hash of its text. Raises ValueError with what is wrong."""

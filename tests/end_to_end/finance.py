@@ -35,8 +35,12 @@ To ask your own warehouse, of another month or customer:
 
     .venv/bin/dbt show --profiles-dir . --limit 1000 --select customer_usage --vars '{month: 2026-08, customer: acct_0004}'
 
-`dbt compile` with the same arguments prints the SQL, to be pasted into a console of DuckDB or BigQuery. A month that is still
-running is answered up to now. Without SQL: `.venv/bin/tieout export fct_invoices --period 2026-09 --format xlsx`.
+It shows three decimals of each figure. `dbt compile` with the same arguments prints the SQL, to be pasted into a console of
+DuckDB or BigQuery, which shows all. A month that is still running is answered up to now.
+
+Without SQL, `.venv/bin/tieout export fct_invoices --period 2026-09 --format xlsx` writes a mart for a spreadsheet; or `csv`, or
+`parquet`. A month is asked of the mart's `period`, and where it has none of the day or the moment that it is about, such as
+`revenue_date`, `invoice_date` or `created_at`: the command says which.
 """
 
 
@@ -57,16 +61,8 @@ class Answer:
 def answers(run: Run) -> list[Answer]:
     """Every analysis, executed on what a run has built, in the order of their folders."""
     (target,) = run.home.glob("demo/*/dbt")
-    where: list[str | Path] = [
-        "--project-dir",
-        ROOT,
-        "--profiles-dir",
-        ROOT,
-        "--target-path",
-        target,
-        "--log-path",
-        target,
-    ]
+    written = ("--target-path", target, "--log-path", target)
+    where = ("--project-dir", ROOT, "--profiles-dir", ROOT, *written)
     done = subprocess.run(
         [BIN / "dbt", "--quiet", "compile", "--select", "resource_type:analysis", *where],
         env=INHERITED | {"TIEOUT_WAREHOUSE": str(run.warehouse), "DO_NOT_TRACK": "1"},

@@ -1,4 +1,5 @@
--- What did we pay back in the month, or lose to a dispute, to whom and why?
+-- What have we paid back this year, or may lose to a dispute, to whom and why?
+-- What a dispute that was won had taken has come back.
 
 with returned as (
 
@@ -35,5 +36,5 @@ select
     returned.amount as returned_amount,
 from returned
 left join {{ ref('dim_customers') }} as customers on returned.customer_id = customers.customer_id
-where {{ in_month(date_of('returned.created_at')) }}
-order by returned.created_at, returned.kind, returned.amount
+where {{ date_of('returned.created_at') }} between {{ truncate_date('year', month_start()) }} and {{ month_end() }}
+order by returned.created_at desc, returned.kind, returned.amount
