@@ -23,7 +23,7 @@ from ingestion.settings import Settings
 from ingestion.streams import CLOSE_LEDGER, CLOSES, Stream
 from ingestion.sync import append, inputs
 from orchestration.built import built
-from orchestration.dbt import at_work, dbt_command, dbt_project
+from orchestration.dbt import at_work, dbt_command
 from orchestration.defs.transformation import failures
 from orchestration.progress import Progress, Stage
 from reporting.close import Closed, closes, content_hash, failed_checks, frozen, schema_of
@@ -128,7 +128,7 @@ def _dbt(arguments: list[str], target: Path, stage: Stage, progress: Progress) -
     (target / "run_results.json").unlink(missing_ok=True)
     try:
         logged = [*arguments, "--log-level-file", "info"]
-        with at_work(dbt_command(dbt_project()), logged, target_path=target) as (invocation, events):
+        with at_work(dbt_command(), logged, target_path=target) as (invocation, events):
             for event in events:
                 if event.raw_event["info"]["name"] == "LogStartLine":
                     start = event.raw_event["data"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,15 +46,20 @@ def dbt_project() -> DbtProject:
     """The project with a manifest that is up to date. Raises DbtError when the project does not parse."""
     project = DbtProject(project_dir=ROOT, target_path=read_settings().home / "dbt")
     if _is_stale(project.manifest_path):
-        parsed = dbt_command(project).cli(["parse"], target_path=project.target_path, raise_on_error=False).wait()
+        parsed = dbt_command().cli(["parse"], target_path=project.target_path, raise_on_error=False).wait()
         if error := parsed.get_error():
             raise DbtError(error)
     return project
 
 
-def dbt_command(project: DbtProject) -> Dbt:
+def dbt_command() -> Dbt:
     """The dbt of this environment, which need not be on the PATH."""
-    return Dbt(project_dir=str(project.project_dir), dbt_executable=str(Path(sys.executable).parent / "dbt"))
+    settings = read_settings()
+    # dbt reads these in profiles.yml, from its own working directory: a relative path would name another file there.
+    os.environ.update(
+        TIEOUT_HOME=str(settings.home), TIEOUT_WAREHOUSE=str(settings.warehouse), TIEOUT_LAKE=str(settings.lake)
+    )
+    return Dbt(project_dir=str(ROOT), dbt_executable=str(Path(sys.executable).parent / "dbt"))
 
 
 @contextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 
-from orchestration.dbt import dbt_command, dbt_project
+from orchestration.dbt import dbt_command
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """DuckDB has one writer, so steps run one after the other in the run's own process."""
-    return dg.Definitions(resources={"dbt": dbt_command(dbt_project())}, executor=dg.in_process_executor)
+    return dg.Definitions(resources={"dbt": dbt_command()}, executor=dg.in_process_executor)
