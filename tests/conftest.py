@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 _BEFORE = pytest.StashKey[dict[str, str]]()
 
-pytest_plugins = ["tests.emulator.fixtures"]
+pytest_plugins = ["tests.emulator.fixtures", "tests.worlds"]
 
 
 def pytest_configure() -> None:
     # On a busy machine a deadline fails what is right.
     settings.register_profile("tieout", deadline=None)
     settings.load_profile("tieout")
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], AbstractContextManager[Path]]:
+    """A folder by its name, the same one for all workers, who have it one after the other: the first fills it."""
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    @contextmanager
+    def held(name: str) -> Iterator[Path]:
+        folder = common / name
+        folder.mkdir(exist_ok=True)
+        with (common / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+
+    return held
 
 
 @pytest.hookimpl(wrapper=True)

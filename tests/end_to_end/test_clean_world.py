@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,12 +12,13 @@ import pytest
 
 from sandbox.answer_key import check
 from sandbox.scorecard import score
-from tests.end_to_end.conftest import BIN, ROOT, Run, demo, tieout
+from tests.end_to_end.conftest import ROOT
+from tests.worlds import BIN, Run, tieout
 
 
-@pytest.fixture(scope="module")
-def run(small_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return demo(small_world("none"), tmp_path_factory.mktemp("home"))
+@pytest.fixture
+def run(clean_run: Run) -> Run:
+    return clean_run
 
 
 def test_a_clean_world_has_no_break(run: Run) -> None:

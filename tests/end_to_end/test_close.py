@@ -7,10 +7,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
 
 import psutil
 import pytest
@@ -19,8 +17,8 @@ from ingestion.payload import Row
 from ingestion.settings import read_settings
 from ingestion.streams import CERTIFICATES, stream_named
 from ingestion.sync import append
-from tests.end_to_end.conftest import BIN, INHERITED, Run, demo, tieout
 from tests.processes import running
+from tests.worlds import BIN, INHERITED, Run, tieout
 
 CLOSED, NEXT = "2026-08", "2026-09"
 
@@ -44,18 +42,16 @@ class Books:
 
 
 @pytest.fixture(scope="module")
-def books(small_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Books:
-    """August is closed; July, which nobody has closed before, with it."""
-    run = demo(small_world("none"), tmp_path_factory.mktemp("home"))
-    (home,) = (run.home / "demo").iterdir()
-    environment = {
-        "TIEOUT_HOME": str(home),
-        "TIEOUT_WAREHOUSE": str(run.warehouse),
-        "TIEOUT_LAKE": str(home / "lake"),
-    }
-    done = tieout("close", CLOSED, **environment)
+def books(clean_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Books:
+    """August is closed, in a warehouse of its own from a copy of the lake; July, which nobody has closed before, with it."""
+    home = tmp_path_factory.mktemp("home")
+    (lake,) = clean_run.home.glob("demo/*/lake")
+    shutil.copytree(lake, home / "lake")
+    done = tieout("close", CLOSED, TIEOUT_HOME=home)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return Books(run, environment, done.stdout)
+    return Books(
+        replace(clean_run, home=home, warehouse=home / "tieout.duckdb"), {"TIEOUT_HOME": str(home)}, done.stdout
+    )
 
 
 @pytest.fixture(scope="module")

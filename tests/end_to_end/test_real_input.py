@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +9,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.conftest import SHARED, demo
+from tests.end_to_end.conftest import SHARED
+from tests.worlds import demo, small_company
 
 TRACES: dict[str, tuple[str, int, int, int]] = {
     "code": ("acct_0001", 8_819, 18_059_974, 245_896),
@@ -51,10 +50,8 @@ def _as_usage_events(name: str, schema: pa.Schema) -> pa.Table:
     )
 
 
-def test_the_azure_traces_come_out_of_the_usage_mart_with_exactly_their_totals(
-    small_world: Callable[[str], Path], tmp_path: Path
-) -> None:
-    dataset = Path(shutil.copytree(small_world("none"), tmp_path / "dataset"))
+def test_the_azure_traces_come_out_of_the_usage_mart_with_exactly_their_totals(tmp_path: Path) -> None:
+    dataset = small_company(tmp_path, "none")
     events = dataset / "app" / "usage_events.parquet"
     schema = pq.read_schema(events)
     pq.write_table(pa.concat_tables([_as_usage_events(name, schema) for name in TRACES]), events)

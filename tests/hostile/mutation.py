@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -20,9 +18,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sandbox.generate import generate
 from tests.hostile.evidence import Evidence, Field, Mutation
 from tests.hostile.rebuild import Break, Rebuild
+from tests.worlds import demo, small_company
 
 EXACT, SEVERAL, INEXACT, UNSEEN = "exactly", "with others", "inexactly", "not at all"
 
@@ -53,25 +51,6 @@ class Outcome:
     @property
     def is_clean(self) -> bool:
         return not (self.count(UNSEEN) or self.count(INEXACT) or self.disagreements)
-
-
-def clean_run(folder: Path, seed: int) -> tuple[Path, Path]:
-    """Dataset and warehouse of a company without defects that went through the production job once.
-
-    Raises RuntimeError with what the job said.
-    """
-    dataset, warehouse = folder / "dataset", folder / "tieout.duckdb"
-    generate(dataset, seed=seed, customers=24, months=3, events=12_000, defects="none")
-    done = subprocess.run(
-        [Path(sys.executable).with_name("tieout"), "demo", "--dataset", str(dataset), "--warehouse", str(warehouse)],
-        env={**os.environ, "TIEOUT_HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stdout + done.stderr)
-    return dataset, warehouse
 
 
 def mutate(rebuild: Rebuild, mutations: int, sampled: int, seed: int, only: str = "") -> Outcome:
@@ -141,9 +120,10 @@ def main() -> int:
     parser.add_argument("--sampled", type=int, default=10, help="how many of them are rebuilt in full too")
     parser.add_argument("--only", default="", help="fields whose `stream path: kind` has this in it")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tieout-mutation-") as folder:
-        dataset, warehouse = clean_run(Path(folder), arguments.seed)
-        with Rebuild(warehouse, Path(folder, "rebuild"), dataset / "orb" / "events.jsonl") as rebuild:
+    with tempfile.TemporaryDirectory(prefix="tieout-mutation-") as name:
+        folder = Path(name)
+        run = demo(small_company(folder, "none", arguments.seed), folder / "home")
+        with Rebuild(run.warehouse, folder / "rebuild", run.dataset / "orb" / "events.jsonl") as rebuild:
             outcome = mutate(rebuild, arguments.mutations, arguments.sampled, arguments.seed, arguments.only)
     for found in outcome.verdicts:
         if found.how in (UNSEEN, INEXACT, SEVERAL):

@@ -9,15 +9,15 @@ import pytest
 
 from tests.hostile import evidence
 from tests.hostile.evidence import Evidence, Field, Mutation, Unlisted
-from tests.hostile.mutation import EXACT, INEXACT, SEVERAL, UNSEEN, clean_run, mutate, verdict
+from tests.hostile.mutation import EXACT, INEXACT, SEVERAL, UNSEEN, mutate, verdict
 from tests.hostile.rebuild import Break, Rebuild
+from tests.worlds import Run
 
 
 @pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rebuild]:
-    folder = tmp_path_factory.mktemp("mutation")
-    dataset, warehouse = clean_run(folder, seed=7)
-    with Rebuild(warehouse, folder / "rebuild", dataset / "orb" / "events.jsonl") as rebuild:
+def rebuilt(clean_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rebuild]:
+    folder = tmp_path_factory.mktemp("mutation") / "rebuild"
+    with Rebuild(clean_run.warehouse, folder, clean_run.dataset / "orb" / "events.jsonl") as rebuild:
         yield rebuild
 
 
