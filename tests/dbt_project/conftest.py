@@ -1,10 +1,10 @@
-"""One parse of the project and one staging run for a whole session, on a DuckDB file of its own."""
+"""One parse of the project for all workers, and one staging run for a whole session, on a DuckDB file of its own."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,14 +60,17 @@ def _where(target: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
-    target = tmp_path_factory.mktemp("dbt")
+def dbt(once: Callable[[str], AbstractContextManager[Path]], tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    """The first worker parses all there is; the others take up its partial parse, and what it had to say."""
     events: set[str] = set()
-    with _environment(target / "tieout.duckdb"):
-        parse = ["parse", "--no-partial-parse", "--show-all-deprecations", *_where(target)]
+    with once("parsed") as target, _environment(target / "tieout.duckdb"):
+        parse = ["parse", "--show-all-deprecations", *_where(target)]
         parsed = dbtRunner(callbacks=[lambda event: events.add(event.info.name)]).invoke(parse)
-    assert parsed.success, parsed.exception
-    return Dbt(target, parsed.result, frozenset(events))
+        assert parsed.success, parsed.exception
+        said = target / "events.txt"
+        if not said.exists():
+            said.write_text("\n".join(events))
+    return Dbt(tmp_path_factory.mktemp("dbt"), parsed.result, frozenset(said.read_text().splitlines()))
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,8 @@ class Rebuild(AbstractContextManager["Rebuild"]):
                 _materialize(connection, stream)
             _keep_answers(connection, orb_events)
         target = folder / "target"
-        dbt(self._file, target, "compile", "--full-refresh")
+        only_models = ("--select", "resource_type:model", "--indirect-selection", "empty")
+        dbt(self._file, target, "compile", "--full-refresh", *only_models)
         manifest = json.loads((target / "manifest.json").read_text())
         self._models = models(manifest, "fct_breaks")
         self._asking = models(manifest, str(_LOOKED_UP.asked_by).split(".")[1])
