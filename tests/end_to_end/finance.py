@@ -18,11 +18,10 @@ from typing import Any
 
 import duckdb
 
-from sandbox.generate import generate
-from tests.end_to_end.conftest import BIN, INHERITED, ROOT, Run, demo
+from tests.end_to_end.conftest import ROOT
+from tests.worlds import BIN, INHERITED, Run, demo, small_company
 
 PAGE = ROOT / "docs" / "finance.md"
-COMPANY: Mapping[str, Any] = {"seed": 7, "customers": 24, "months": 3, "events": 12_000}
 
 _SHOWN = 10
 _HEAD = """# What finance asks, and the answer in SQL
@@ -148,9 +147,7 @@ def _cell(value: Any, decimals: int | None) -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tieout-finance-") as name:
-        dataset = Path(name) / "dataset"
-        generate(dataset, defects="all", **COMPANY)
-        run = demo(dataset, Path(name) / "home")
+        run = demo(small_company(Path(name), "all"), Path(name) / "home")
         PAGE.write_text(page(answers(run), exponents(run)))
     sys.stdout.write(f"{PAGE.relative_to(ROOT)} is written\n")
 
